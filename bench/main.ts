@@ -11,6 +11,8 @@ import { bootWithRcmNode } from '../testbed/node/service.ts';
 import { makeStandInShim } from '../testbed/artifacts/shim.ts';
 import { recordingNow, withSection } from './document.ts';
 import { measureCluster } from './cluster/cluster.ts';
+import { roundsOfAnHour } from './cluster/hour.ts';
+import { measureFleet } from './fleet/fleet-memory.ts';
 import { changed, measureChange, type Shims } from './node/change.ts';
 import { measureDecision } from './node/decision.ts';
 import { measureIdle } from './node/idle.ts';
@@ -27,10 +29,11 @@ const usage = `npm run bench [-- OPTIONS]
 
 Measures what rcm-node costs a node, on two throwaway Debian 13 nodes (systemd, containerd 1.7), and what it costs a
 cluster, with simulated nodes against a real API server and etcd: nine and five minutes. Rollouts are by the real
-controller; they and an hour of nothing take twenty minutes.
+controller; they and an hour of nothing take twenty minutes. Its memory with 15,000 Nodes takes fifteen.
 
-  --only PART  node, cluster or rollout
-  --nodes N    so many simulated nodes; 1000 unless told, 5000 for the rollout
+  --only PART  node, cluster, rollout or fleet
+  --nodes N    so many simulated nodes; 1000 unless told, 5000 for the rollout, 15000 for the fleet
+  --rounds N   for the fleet: how often each kubelet writes; 12 unless told, which is an hour
   --write      also into docs/benchmarks.md, each part in its place
   --markdown   the table as Markdown
   --json       the table as JSON
@@ -106,11 +109,11 @@ const benchNode = async (): Promise<readonly Row[]> => {
   }
 };
 
-const parts = ['node', 'cluster', 'rollout'] as const;
+const parts = ['node', 'cluster', 'rollout', 'fleet'] as const;
 type Part = (typeof parts)[number];
 
 /** So many simulated nodes unless told. */
-const usual = { cluster: 1_000, rollout: 5_000 } as const;
+const usual = { cluster: 1_000, rollout: 5_000, fleet: 15_000 } as const;
 
 const isPart = (name: string): name is Part => parts.some((one) => one === name);
 
@@ -120,6 +123,7 @@ const parse = (argv: readonly string[]) => {
     options: {
       only: { type: 'string' },
       nodes: { type: 'string' },
+      rounds: { type: 'string' },
       write: { type: 'boolean' },
       markdown: { type: 'boolean' },
       json: { type: 'boolean' },
@@ -127,30 +131,36 @@ const parse = (argv: readonly string[]) => {
     },
     strict: true,
   });
-  const { only, nodes } = values;
+  const { only, nodes, rounds } = values;
   if (only !== undefined && !isPart(only)) throw new Usage(`there is no part "${only}"`);
   if (nodes !== undefined && (!/^[1-9][0-9]{0,4}$/.test(nodes) || Number(nodes) < 20))
     throw new Usage('--nodes wants a number of at least 20');
+  if (rounds !== undefined && !/^[1-9][0-9]?$/.test(rounds))
+    throw new Usage('--rounds wants a number from 1 to 99');
   return {
     ...values,
     wanted: only === undefined ? parts : [only],
     nodes: nodes === undefined ? undefined : Number(nodes),
+    rounds: rounds === undefined ? roundsOfAnHour : Number(rounds),
   };
 };
 
 class Usage extends Error {}
 
-const measure: Readonly<Record<Part, (nodes: number | undefined) => Promise<readonly Row[]>>> = {
+const measure: Readonly<
+  Record<Part, (nodes: number | undefined, rounds: number) => Promise<readonly Row[]>>
+> = {
   node: benchNode,
   cluster: (nodes = usual.cluster) => measureCluster(nodes, progress),
   rollout: (nodes = usual.rollout) => measureRollout(nodes, progress),
+  fleet: (nodes = usual.fleet, rounds) => measureFleet(nodes, rounds, progress),
 };
 
-const bench = async ({ wanted, nodes, write, ...how }: ReturnType<typeof parse>): Promise<number> => {
+const bench = async ({ wanted, nodes, rounds, write, ...how }: ReturnType<typeof parse>): Promise<number> => {
   await prepareMachineOrExit(progress);
   const rows: Row[] = [];
   for (const part of wanted) {
-    const own = await measure[part](nodes);
+    const own = await measure[part](nodes, rounds);
     rows.push(...own);
     // At once: a later part may fail, and this one took minutes.
     if (write)

@@ -20,7 +20,7 @@ const beatsAtOnce = 4;
 /** A kubelet looks every ten seconds whether there is something new to say. */
 const lookMs = 10_000;
 
-const inParallel = async <T>(
+export const inParallel = async <T>(
   items: readonly T[],
   width: number,
   work: (item: T, at: number) => Promise<void>,
@@ -32,7 +32,11 @@ const inParallel = async <T>(
   await Promise.all(Array.from({ length: width }, one));
 };
 
-export const kubeletsOf = (cluster: Cluster, names: readonly string[]): Kubelets => {
+export const kubeletsOf = (
+  cluster: Cluster,
+  names: readonly string[],
+  make: (name: string, at: number) => object = nodeObject,
+): Kubelets => {
   const { server, authority } = cluster;
   const identity = authority.issue({ commonName: 'kubelets', organizations: ['system:masters'] });
   const client = clientFor(server, authority.certificate, identity, connections);
@@ -46,7 +50,7 @@ export const kubeletsOf = (cluster: Cluster, names: readonly string[]): Kubelets
     ask('PATCH', `/api/v1/nodes/${name}/status`, { status: said });
   return {
     register: () =>
-      inParallel(names, connections, (name, at) => ask('POST', '/api/v1/nodes', nodeObject(name, at))),
+      inParallel(names, connections, (name, at) => ask('POST', '/api/v1/nodes', make(name, at))),
     beat: () => inParallel(names, beatsAtOnce, (name) => status(name, { conditions: conditions() })),
     relabel: (some, labels) =>
       inParallel(some, connections, (name) =>

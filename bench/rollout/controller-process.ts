@@ -12,12 +12,8 @@ import { until } from '../../testbed/kubernetes/until.ts';
 import { processorSeconds } from '../cluster/account.ts';
 import type { Wire } from '../cluster/wire.ts';
 
-export type ControllerSample = {
+export type ControllerSample = ProcessMemory & {
   readonly cpuSeconds: number;
-  readonly residentMb: number;
-  /** Since it started. */
-  readonly peakMb: number;
-  readonly anonMb: number;
   readonly wire: Wire;
   readonly passes: number;
   readonly passSeconds: number;
@@ -35,10 +31,26 @@ export type ControllerProcess = {
 
 const root = join(import.meta.dirname, '../..');
 
+export type ProcessMemory = {
+  readonly residentMb: number;
+  /** Since it started. */
+  readonly peakMb: number;
+  readonly anonMb: number;
+};
+
 const kB = (file: string, name: string): number =>
   (Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(file)?.[1]) * 1024) / 1e6;
 
-const metricIn = (text: string, name: string): number =>
+export const processMemory = (pid: number): ProcessMemory => {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return {
+    residentMb: kB(status, 'VmRSS'),
+    peakMb: kB(status, 'VmHWM'),
+    anonMb: kB(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'), 'Pss_Anon'),
+  };
+};
+
+export const metricIn = (text: string, name: string): number =>
   [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].reduce(
     (sum, [, value]) => sum + Number(value),
     0,
@@ -52,6 +64,13 @@ const tokenOf = async (cluster: Cluster): Promise<string> => {
   return (answer.json as { readonly status: { readonly token: string } }).status.token;
 };
 
+/** The path of a kubeconfig with the token of its service account. */
+export const controllerKubeconfig = async (cluster: Cluster, folder: string): Promise<string> => {
+  const file = join(folder, 'kubeconfig');
+  writeFileSync(file, tokenKubeconfig(cluster.server, cluster.authority.certificate, await tokenOf(cluster)));
+  return file;
+};
+
 /** Its permissions and no Pod: no controller runs that would create one. */
 export const grantController = async (cluster: Cluster): Promise<void> => {
   for (const file of ['manifests/namespace.yaml', 'controller/access.yaml', 'controller/lease-access.yaml'])
@@ -60,8 +79,7 @@ export const grantController = async (cluster: Cluster): Promise<void> => {
 
 export const startController = async (cluster: Cluster): Promise<ControllerProcess> => {
   const folder = await mkdtemp(join(tmpdir(), 'rcm-node-bench-'));
-  const file = join(folder, 'kubeconfig');
-  writeFileSync(file, tokenKubeconfig(cluster.server, cluster.authority.certificate, await tokenOf(cluster)));
+  const file = await controllerKubeconfig(cluster, folder);
   const said: string[] = [];
   const child = fork(
     join(root, 'cli/main.ts'),
@@ -105,12 +123,9 @@ export const startController = async (cluster: Cluster): Promise<ControllerProce
       child.send('wire');
       const wire = (await answer)[0] as Wire;
       const metrics = await (await page('/metrics')).text();
-      const status = readFileSync(`/proc/${pid()}/status`, 'utf8');
       return {
         cpuSeconds: processorSeconds(pid()),
-        residentMb: kB(status, 'VmRSS'),
-        peakMb: kB(status, 'VmHWM'),
-        anonMb: kB(readFileSync(`/proc/${pid()}/smaps_rollup`, 'utf8'), 'Pss_Anon'),
+        ...processMemory(pid()),
         wire,
         passes: metricIn(metrics, 'rcm_controller_passes_total'),
         passSeconds: metricIn(metrics, 'rcm_controller_pass_seconds_total'),

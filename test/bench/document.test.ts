@@ -11,11 +11,11 @@ t.test(
   'each part that the bench measures has its place in the document, and only that changes',
   async (t) => {
     const document = readFileSync(path, 'utf8');
-    for (const part of ['node', 'cluster', 'rollout']) {
+    for (const part of ['node', 'cluster', 'rollout', 'fleet']) {
       const changed = withSection(document, part, rows, recording);
       t.match(changed, 'Recorded on 2030-01-02 with commit abc1234, on 2 cores.\n\n| what |');
       t.equal(withSection(changed, part, rows, recording), changed, 'written again, it is the same');
-      const others = (text: string) => text.split(/<!-- (?:node|cluster|rollout): /).length;
+      const others = (text: string) => text.split(/<!-- (?:node|cluster|rollout|fleet): /).length;
       t.equal(others(changed), others(document));
       t.equal(changed.split('\n## ').length, document.split('\n## ').length, 'no heading is lost');
     }
