@@ -174,11 +174,14 @@ export const uninstall = async (
   options: { readonly activate: boolean; readonly force: boolean },
 ): Promise<Uninstalled> => {
   const asked: Tick = { ...options, deep: false, now: true, desired: nothing, unbudgeted: true };
-  const { ledger } = await readState(host);
-  const rules = { force: asked.force, since: undefined };
-  const considered = await consider(host, settings, ledger, asked, rules);
-  refuse(settings, considered);
-  const tick = await tickFor(host, asked, considered);
+  const look = async () => {
+    const { ledger } = await readState(host);
+    const rules = { force: asked.force, since: undefined };
+    const considered = await consider(host, settings, ledger, asked, rules);
+    refuse(settings, considered);
+    return { ledger, considered, tick: await tickFor(host, asked, considered) };
+  };
+  const { ledger, considered, tick } = await look();
   const waits = await waitsFor(host, tick, asked, considered);
   const rest = { removed: [], unproven: undefined };
   if (waits.length > 0) {
@@ -187,10 +190,14 @@ export const uninstall = async (
   }
   const were = await ownedFolders(host, ledger);
   const ran = await stopService(host);
-  const ticked = await once(host, settings, tick).catch(async (error: unknown) => {
-    if (ran) await startService(host);
-    throw error;
-  });
+  // A runtime that seemed to be down may have been in a restart by the service, which ended with it.
+  const now = ran && tick !== asked ? look() : Promise.resolve({ tick });
+  const ticked = await now
+    .then((found) => once(host, settings, found.tick))
+    .catch(async (error: unknown) => {
+      if (ran) await startService(host);
+      throw error;
+    });
   const { outcome } = ticked;
   // The content of the lost state is derived from the host, or reported below; a retry would not restore it.
   const damaged =
@@ -221,7 +228,7 @@ export const uninstall = async (
       ...(await filled(host)),
       ...(await byDesign(host)),
     ],
-    unproven: unproven(ticked, tick.activate),
+    unproven: unproven(ticked, (await now).tick.activate),
   };
 };
 

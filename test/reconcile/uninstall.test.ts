@@ -199,6 +199,25 @@ t.test('the service is disabled and stopped first, but not while the uninstall h
   t.equal(asked.length, 2, 'also where the runtime is left alone: it would put everything back');
 });
 
+t.test('a runtime that the service restarts in that moment is not taken for a stopped one', async (t) => {
+  const node = await serving(t);
+  const { containerd } = node.fake;
+  stopRuntime(node, { active: 'activating' });
+  const withService = hostWithService(node, {
+    disable: async () => undefined,
+    // It ends once its restart is proven.
+    stop: async () => {
+      containerd.restartByOther();
+      return 'done';
+    },
+  });
+  const result = await node.uninstall({}, withService);
+  t.ok(result.complete);
+  t.equal(result.unproven, undefined);
+  t.equal(containerd.jobs.length, 1, 'it is restarted without our handlers');
+  t.strictSame(containerd.served(), ['runc']);
+});
+
 t.test('a service that cannot be stopped would restore everything: nothing is removed', async (t) => {
   const node = await serving(t);
   const { containerd } = node.fake;
