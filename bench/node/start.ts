@@ -17,7 +17,7 @@ export const measureStart = async (node: TestNode): Promise<readonly Row[]> => {
       what: 'rcm-node status',
       value: median(times),
       unit: 'ms',
-      limit: 150,
+      limit: 60,
       how: `median of ${runs}, from start to end, entering the node included`,
     },
   ];
