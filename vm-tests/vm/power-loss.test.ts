@@ -134,7 +134,7 @@ t.test(
     const { folder, writes, parts, seen } = await recording(t, 'container', ['install'], unsynced);
     const lane = await laneIn(folder, 'unsynced', writes, progress);
     const wrong: string[] = [];
-    for (const { part, cut } of parts.flatMap((part) => pointsOf(part, writes, 40))) {
+    for (const { part, cut } of parts.flatMap((part) => pointsOf(part, writes, 16))) {
       const before = (path: string): void => lane.complete(cut, path);
       const work = async (root: string) =>
         wrongIn(root, { before: part.before, all: seen }, await look(root));
