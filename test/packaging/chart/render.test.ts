@@ -347,12 +347,24 @@ t.test('it says why it makes nothing of wrong values', { skip }, async (t) => {
     [{ controler: {} }, '1.36.0', /additional properties 'controler' not allowed/],
     [{ image: { digest: 'latest' } }, '1.36.0', /does not match pattern/],
     [{ files: { 'config.toml': 'a = 1' } }, '1.36.0', /files/],
-    [{ shims: [{ name: 'a', spec: {} }] }, '1.36.0', /missing properties 'fetchStrategy', 'runtimeClass'/],
+    [{ shims: [{ name: 'a', spec: {} }] }, '1.36.0', /missing property 'fetchStrategy'/],
+    [
+      { shims: [{ name: 'a', spec: { fetchStrategy: {}, rolloutStrategy: { scope: 'handler' } } }] },
+      '1.36.0',
+      /missing property 'runtimeClass'/,
+    ],
   ] as const) {
     const { stderr, status } = templated(t, values, { version });
     t.equal(status, 1, String(words));
     t.match(stderr, words);
   }
+});
+
+t.test('a Shim that restarts no runtime needs no RuntimeClass of its own choice', { skip }, async (t) => {
+  const spec = { fetchStrategy: {}, rolloutStrategy: { scope: 'no-restart' } };
+  const { status, stderr, stdout } = templated(t, { shims: [{ name: 'a', spec }] }, { version: '1.36.0' });
+  t.equal(status, 0, stderr);
+  t.match(stdout, /scope: no-restart/);
 });
 
 t.test('its notes name an image without a registry, which no other node has', { skip }, async (t) => {
