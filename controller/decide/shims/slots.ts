@@ -4,6 +4,7 @@
  */
 import { isSlot } from '../../../protocol/shim-object.ts';
 import type { ClassFacts, NodeFacts, ShimFacts } from '../../model/fleet.ts';
+import { shimKey } from '../../model/keys.ts';
 import { byName, countOf, someOf } from '../../model/wording.ts';
 import type { Placement, Placements } from '../rollout/placement.ts';
 import { isOurs } from './class-content.ts';
@@ -26,6 +27,17 @@ const inOrder = (a: string, b: string): number => a.length - b.length || (a < b 
 const formerOf = (shim: ShimFacts, classes: readonly ClassFacts[]): string | undefined =>
   classes.find((one) => isSlot(one.handler) && isOurs(one, shim))?.handler;
 
+/**
+ * Slots to which a RuntimeClass leads that is not of a Shim of this name: of one that is gone and not garbage-collected yet, or of one
+ * that has another handler by now while Pods use the class. Its Pods would run with the program of this Shim.
+ */
+const ledBy = (shim: ShimFacts, classes: readonly ClassFacts[]): ReadonlyMap<string, string> =>
+  new Map(
+    classes
+      .filter((one) => isSlot(one.handler) && !isOurs(one, shim) && one.labels[shimKey] !== shim.name)
+      .map(({ handler, name }) => [handler, name]),
+  );
+
 /** Of the Shims that have none. */
 export const slotsOf = (
   shims: readonly ShimFacts[],
@@ -44,7 +56,7 @@ export const slotsOf = (
         byName(a.shim, b.shim),
     );
   for (const { shim, former } of seeking) {
-    const { given, why } = slotFor(shim, of.get(shim)!, taken, former);
+    const { given, why } = slotFor(shim, of.get(shim)!, taken, ledBy(shim, classes), former);
     if (given !== undefined) taken.add(given);
     const lost = lostBy(shim, former, shims);
     slots.set(shim, { ...(given === undefined ? {} : { given }), why: `${lost}${why}` });
@@ -64,14 +76,16 @@ const given = (slot: string): Found => ({ given: slot, why: `the prepared handle
 const slotFor = (
   shim: ShimFacts,
   { targets, strays }: Placement,
-  taken: ReadonlySet<string>,
+  held: ReadonlySet<string>,
+  led: ReadonlyMap<string, string>,
   former: string | undefined,
 ): Found => {
   if (shim.seeks === 'special')
     return {
       why: 'no prepared handler slot-… is for a Shim with options, annotations or runtime.type: oci; name a handler that is prepared for it in spec.runtimeClass.handler, or take scope: no-restart out',
     };
-  if (former !== undefined && !taken.has(former)) return given(former);
+  if (former !== undefined && !held.has(former)) return given(former);
+  const taken = new Set([...held, ...led.keys()]);
   const [first, ...others] = targets.map((node) => ({ node, free: new Set(preparedOn(node, shim)) }));
   if (!first) return { why: 'no selected node reports yet, so it is not known which handlers are prepared' };
   const common = [...first.free].filter((name) => others.every(({ free }) => free.has(name)));
@@ -84,8 +98,13 @@ const slotFor = (
     without.length === 0
       ? `none is free on all of ${countOf(targets.length, 'selected node')}`
       : `none is free on ${someOf(without.map(({ name }) => name))}`;
+  const leading = common.flatMap((slot) => {
+    const name = held.has(slot) ? undefined : led.get(slot);
+    return name === undefined ? [] : [`the RuntimeClass ${name} leads to ${slot}`];
+  });
+  const because = leading.length === 0 ? '' : ` (${someOf(leading)})`;
   return {
-    why: `no prepared handler is free for it: ${where}; add names that begin with slot- to [runtime] prepare in the settings of the nodes, delete a Shim that has one, or take scope: no-restart out`,
+    why: `no prepared handler is free for it: ${where}${because}; add names that begin with slot- to [runtime] prepare in the settings of the nodes, delete a Shim or a RuntimeClass that has one, or take scope: no-restart out`,
   };
 };
 

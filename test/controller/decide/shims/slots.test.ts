@@ -77,6 +77,32 @@ t.test('where the status was lost, the RuntimeClass decides: Pods ask for its ha
   t.strictSame(slots([older, shim], rebuilt, [given]), { spin: 'slot-3', older: 'slot-10' });
 });
 
+t.test(
+  'a slot to which a RuntimeClass leads that is not the own one is given to no Shim: its Pods would run with this program',
+  async (t) => {
+    const nodes = [aNode('a', prepared('slot-1', 'slot-2'))];
+    const shim = seeking('new');
+    const moved = aShim('moved', { handler: 'spin-v2' });
+    const left = aClass({ ...moved, handler: 'slot-1' });
+    t.strictSame(
+      slots([moved, shim], nodes, [left]),
+      { new: 'slot-2' },
+      'of a Shim that names a handler now',
+    );
+    const gone = aClass(aShim('gone', { handler: 'slot-1' }), { deleting: true });
+    t.strictSame(slots([shim], nodes, [gone]), { new: 'slot-2' }, 'of a Shim that is gone');
+    const made = aClass(shim, { handler: 'slot-1', owners: [], labels: {} });
+    t.strictSame(slots([shim], nodes, [made]), { new: 'slot-2' }, 'of a person');
+    t.match(
+      slots([shim], [aNode('a', prepared('slot-1'))], [gone]),
+      { new: /none is free on a \(the RuntimeClass class-gone leads to slot-1\); add names/ },
+      'and it says so',
+    );
+    const before = aClass({ ...shim, uid: 'former', handler: 'slot-1' });
+    t.strictSame(slots([shim], nodes, [before]), { new: 'slot-1' }, 'of a Shim of this name before this one');
+  },
+);
+
 t.test('a node that lies has no Shim get a slot that is not there on the others', async (t) => {
   const lies = { 'slot-9': { s: 'served', n: 'spin', r: 'r2' } } as const;
   const honest = [aNode('a', prepared('slot-1')), aNode('b', prepared('slot-1'))];
