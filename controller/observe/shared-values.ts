@@ -14,14 +14,26 @@ export type SharedValues = {
  * is known no more is kept once more.
  */
 const most = 2_000;
+/**
+ * Of one value, as text, and of all: the owner of a node can have it say other things in each second, in lists of a megabyte. As long
+ * as a status may be.
+ */
+const longest = 16_384;
+const mostText = 4_000_000;
 
 const pool = <T>() => {
   const known = new Map<string, T>();
+  const state = { length: 0 };
   return (text: string, value: T): T => {
+    if (text.length > longest) return value;
     const found = known.get(text);
     if (found !== undefined) return found;
-    if (known.size >= most) known.clear();
+    if (known.size >= most || state.length + text.length > mostText) {
+      known.clear();
+      state.length = 0;
+    }
     known.set(text, value);
+    state.length += text.length;
     return value;
   };
 };

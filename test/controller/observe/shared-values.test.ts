@@ -41,6 +41,44 @@ t.test('Nodes with the same report share it, and two equal handlers of one Node 
   t.not(one?.detail?.shims.spin, one?.detail?.shims['spin-old']);
 });
 
+t.test(
+  'a Node that changes its report all the time has nothing collect of what it said before',
+  async (t) => {
+    const root = join(import.meta.dirname, '..', '..', '..');
+    const from = (path: string): string => JSON.stringify(join(root, path));
+    // Its owner can write lists of up to a megabyte, and a status of 16 kB.
+    const source = `
+    import { nodeFacts } from ${from('controller/model/node-facts.ts')};
+    import { makeSharedValues } from ${from('controller/observe/shared-values.ts')};
+    const used = () => {
+      for (const _ of [1, 2]) gc();
+      return process.memoryUsage().heapUsed;
+    };
+    const saying = (at, handlers, shims) => {
+      const name = (one) => 'h-' + at + '-' + one + '-' + 'x'.repeat(90);
+      const runtimeHandlers = Array.from({ length: handlers }, (_, one) => ({ name: name(one) }));
+      const entries = Array.from({ length: shims }, (_, one) => [name(one), { s: 'served' }]);
+      const status = JSON.stringify({ v: 1, shims: Object.fromEntries(entries) });
+      const annotations = { 'rcm.spinkube.dev/status': status };
+      return nodeFacts({ metadata: { name: 'evil', annotations }, status: { runtimeHandlers } });
+    };
+    const shared = makeSharedValues();
+    const before = used();
+    for (let at = 0; at < 100; at++) shared.node(saying(at, 2000, 0));
+    const lists = used() - before;
+    for (let at = 0; at < 1200; at++) shared.node(saying(at, 0, 120));
+    console.log(JSON.stringify({ lists, reports: used() - before }));
+    // Still in use, so that it is not collected before it is measured.
+    shared.node(saying(0, 0, 0));`;
+    const argv = ['--expose-gc', '--input-type=module', '-e', source];
+    const said = execFileSync(process.execPath, argv, { encoding: 'utf8' });
+    const { lists, reports } = JSON.parse(said) as { readonly lists: number; readonly reports: number };
+    t.comment(`${(lists / 1e6).toFixed(1)} MB of lists, ${(reports / 1e6).toFixed(1)} MB with reports`);
+    t.ok(lists < 10_000_000, `${lists} bytes`);
+    t.ok(reports < 20_000_000, `${reports} bytes`);
+  },
+);
+
 /**
  * Bytes that stay on the heap for each of some thousand Nodes, in a process of its own: what other tests leave behind would be
  * counted with it.
