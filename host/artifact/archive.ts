@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { choose, type Keep, look, quoted, type Walk, type Wanted, wantedNames } from './choice.ts';
 import { bad, type Content, contentOf, payload } from './compression.ts';
+import { releaseMemory } from '../memory.ts';
 import { openHashingWriter, type HashingWriter, syncFolder, writeFailure } from '../files/hashing-writer.ts';
 import { walkTar } from './tar.ts';
 
@@ -116,5 +117,8 @@ export const pick = async (
   } catch (error) {
     await folder.discard();
     throw error;
+  } finally {
+    // The next artifact of a tick would take its memory above what this one left.
+    releaseMemory();
   }
 };

@@ -24,7 +24,13 @@ t.test('no artifact, however hostile, takes 64 MB to unpack', { skip }, async (t
   // As packaging/build.ts and the unit run it.
   const child = spawn(
     process.execPath,
-    ['--max-semi-space-size=1', join(import.meta.dirname, 'unpack.ts'), join(folder, 'out'), ...files],
+    [
+      '--max-semi-space-size=1',
+      '--expose-gc',
+      join(import.meta.dirname, 'unpack.ts'),
+      join(folder, 'out'),
+      ...files,
+    ],
     {
       env: { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '131072' },
       stdio: ['ignore', 'pipe', 'inherit'],
