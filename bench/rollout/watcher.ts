@@ -21,7 +21,7 @@ export type Watcher = {
 /** Bookmarks come each minute, also from a server with much to do. */
 const idleMs = 240_000;
 
-/** `missed`: from then on changes are not seen, so that nothing can be said of them. */
+/** `missed`: a watch ended, so that changes may have been missed; it begins anew with everything as it is then. */
 export const watchCluster = (cluster: Cluster, missed: (error: unknown) => void): Watcher => {
   const { server, authority } = cluster;
   const identity = authority.issue({ commonName: 'watcher', organizations: ['system:masters'] });
@@ -42,7 +42,8 @@ export const watchCluster = (cluster: Cluster, missed: (error: unknown) => void)
       if (type !== 'BOOKMARK') take(object);
     };
     const watch = async (): Promise<void> => {
-      for (let opened = false; !state.closed && !opened; ) {
+      while (!state.closed) {
+        let opened = false;
         const onOpen = (): void => {
           opened = true;
         };
