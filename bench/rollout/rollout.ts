@@ -130,7 +130,9 @@ export const measureRollout = async (nodes: number, progress: Progress): Promise
     const beatsAlone = await alone.during(kubelets.beat);
     alone.close();
     const controller = await startController(cluster);
-    const watcher = watchCluster(cluster, (error) => progress(`some changes may not have been seen: ${String(error)}`));
+    const watcher = watchCluster(cluster, (error) =>
+      progress(`some changes may not have been seen: ${String(error)}`),
+    );
     const books = keepFleetBooks(cluster, fleet, controller);
     try {
       const site = { cluster, fleet, kubelets, controller, watcher, books, names, progress };
