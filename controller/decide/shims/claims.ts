@@ -37,7 +37,8 @@ export const claimsOf = (view: View, { of }: Pick<Placements, 'of'>, slots: Slot
       refused: view.refused ?? new Map(),
       overwritten: view.overwritten ?? new Map(),
       slots,
-      holderOf: (handler) => byHandler.get(handler)?.[0],
+      holderOf: (handler) =>
+        byHandler.get(handler)?.find(({ seeks }) => seeks) ?? byHandler.get(handler)?.[0],
       holder: (name) => byClass.get(name)?.[0],
       shimOfUid: (uid) => byUid.get(uid),
     },

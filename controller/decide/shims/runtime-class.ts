@@ -6,7 +6,7 @@ import { isOurs, isRemembered, isRight, leadsRight, settingsFor } from './class-
 import type { Slots } from './slots.ts';
 import { invalidity, overwrittenBy, rejected } from './class-messages.ts';
 import { countOf, someOf } from '../../model/wording.ts';
-import { lostClass } from './slot-doubles.ts';
+import { isLost, lostClass } from './slot-doubles.ts';
 
 /**
  * For so long a count of zero Pods is valid. Counting the Pods of a large cluster takes minutes; a Pod that starts meanwhile
@@ -106,11 +106,12 @@ const presentOf = (
   if (slot)
     return { ...rest, ...own, kind: slot.given === undefined ? 'slotless' : 'missing', message: slot.why };
   const invalid = invalidity(shim);
-  if (invalid !== undefined) return { ...rest, kind: 'invalid', message: invalid };
+  if (invalid !== undefined) return { ...rest, ...own, kind: 'invalid', message: invalid };
   const holder = classes.holder(name);
   if (holder && holder !== shim)
     return {
       ...rest,
+      ...own,
       kind: 'claimed',
       message: `the older Shim ${holder.name} owns the RuntimeClass ${name}; give one of the two another spec.runtimeClass.name, or delete one`,
     };
@@ -187,26 +188,25 @@ const replaced = (
   const { name, handler } = present;
   const change = `the handler of the RuntimeClass ${name} is to change from ${handler} to ${shim.handler}`;
   const { pods, who } = counting(use, now);
-  const count = [name];
   if (pods === undefined)
     return {
       kind: 'uncounted',
       message: `${change}; Pods that use it are being counted`,
       changes: [],
-      count,
+      count: [name],
     };
   if (pods > 0)
     return {
       kind: 'in-use',
       message: `${change}, but ${who} it; delete them, or set spec.runtimeClass.handler back to ${handler}, or give this Shim another spec.runtimeClass.name`,
       changes: [],
-      count,
+      count: [name],
     };
   return {
     kind: 'missing',
     message: `${change}, so it is created again`,
     changes: isRemembered(present, shim) ? [{ kind: 'delete', class: present, next: shim }] : [],
-    count,
+    count: [name],
   };
 };
 
@@ -224,7 +224,7 @@ const counting = (use: ClassUse | undefined, now: number): Counted => {
   return { pods, who: `${countOf(pods, 'Pod')}${some} still ${pods === 1 ? 'uses' : 'use'}` };
 };
 
-/** A class under a former name is deleted when no Pod uses it. */
+/** A class under a former name is deleted when no Pod uses it, or when it leads to the program of another Shim. */
 const formerOf = (
   shim: ShimFacts,
   classes: Classes,
@@ -242,7 +242,7 @@ const formerOf = (
     .join('; ');
   return {
     changes: rows
-      .filter(({ counted }) => counted.pods === 0)
+      .filter(({ one, counted }) => counted.pods === 0 || isLost(shim, one, classes.holderOf(one.handler)))
       .map(({ one }) => ({ kind: 'delete', class: one })),
     count: rows.map(({ one }) => one.name),
     ...(note === '' ? {} : { note }),

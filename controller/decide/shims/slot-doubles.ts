@@ -56,15 +56,19 @@ export const withoutDoubles = (
 };
 
 /**
- * Its RuntimeClass leads to a slot that another Shim has. New Pods would run with the program of that one, so the class is not left
- * until no Pod uses it; Pods that run do not notice, and find the next class when they start again.
+ * A RuntimeClass of this Shim leads to a slot that another one has. New Pods would run with the program of that one, so the class is
+ * not left until no Pod uses it; Pods that run do not notice, and find the next class when they start again.
  */
+export const isLost = (shim: ShimFacts, one: ClassFacts, holder: ShimFacts | undefined): boolean => {
+  if (holder === undefined || holder === shim || !(shim.seeks || holder.seeks)) return false;
+  return !one.deleting && isSlot(one.handler) && isOurs(one, shim);
+};
+
 export const lostClass = (
   shim: ShimFacts,
   present: ClassFacts | undefined,
   holder: ShimFacts | undefined,
 ): { readonly changes: readonly ClassChange[] } | undefined => {
-  if (!shim.seeks || holder === undefined || holder === shim) return undefined;
-  if (!present || present.deleting || !isSlot(present.handler) || !isOurs(present, shim)) return undefined;
+  if (!present || !isLost(shim, present, holder)) return undefined;
   return { changes: isRemembered(present, shim) ? [{ kind: 'delete', class: present }] : [] };
 };

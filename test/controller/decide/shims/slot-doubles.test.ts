@@ -97,3 +97,29 @@ t.test('where no slot is free it says which Shim has the one that its status had
   );
   t.match(decision.classes, [{ kind: 'delete', class: { name: 'b' } }]);
 });
+
+t.test(
+  'nor by the RuntimeClass of a Shim that cannot have its name, that names a handler by now, or that it had before',
+  async (t) => {
+    const holder = holding('a', older);
+    const used = { at: now, pods: 3, examples: ['default/x'] };
+    const nodes = [aNode('x', { 'slot-1': serves('a'), 'slot-2': { s: 'prepared' } })];
+    const deleted = (shims: readonly ShimFacts[], left: ClassFacts): void => {
+      const use = new Map([[left.name, used]]);
+      const { classes } = decideFleet({ now, nodes, shims, use, classes: [aClass(holder), left] });
+      t.match(
+        classes.filter(({ kind }) => kind === 'delete'),
+        [{ class: { name: left.name } }],
+      );
+    };
+    const [late, first] = [
+      holding('late', { runtimeClass: 'both' }),
+      aShim('first', { ...older, runtimeClass: 'both' }),
+    ];
+    deleted([holder, first, { ...late, handler: 'slot-2' }], aClass(late));
+    const named = aShim('named', { handler: 'spin-v2', runtimeClass: 'named' });
+    deleted([holder, named], aClass({ ...named, handler: 'slot-1' }));
+    const renamed = aShim('renamed', { handler: 'spin-v2', runtimeClass: 'new' });
+    deleted([holder, renamed], aClass({ ...renamed, handler: 'slot-1', runtimeClass: 'old' }));
+  },
+);
