@@ -14,8 +14,8 @@ import {
   lstatSync,
   openSync,
   readdirSync,
-  readFileSync,
   readlinkSync,
+  readSync,
   type Stats,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -54,6 +54,7 @@ export type Reads = {
 
 /** A configuration larger than this is no configuration. */
 const maxBytes = 8 * 1024 * 1024;
+const pieceBytes = 4096;
 
 const digestOfFile = async (file: string): Promise<string | null> => {
   // O_NONBLOCK: the open of a named pipe would wait for a writer.
@@ -81,6 +82,25 @@ const notFile = (facts: Stats, path: string): FileFact => {
         ? 'a socket'
         : 'a device';
   return { kind: 'foreign', what, hint: `Put a file in its place, or move it away: ls -ld ${path}` };
+};
+
+const tooLarge = ({ size }: Stats, path: string): FileFact => ({
+  kind: 'unreadable',
+  why: `at most ${maxBytes} bytes are read of a configuration, and it has ${size > maxBytes ? size : 'more'}`,
+  hint: `See what it is, and move it away if it is no configuration: file ${path}; ls -lh ${path}`,
+});
+
+/** Until its end, wherever that is by now: the kernel's own files tell no size, and some have no end. Undefined: it has too many. */
+const bytesOf = (fd: number, expected: number): Buffer | undefined => {
+  const parts: Buffer[] = [];
+  for (let [size, room] = [0, expected || pieceBytes]; size <= maxBytes; room = pieceBytes) {
+    const part = Buffer.allocUnsafe(room);
+    const bytes = readSync(fd, part);
+    if (bytes === 0) return Buffer.concat(parts);
+    parts.push(part.subarray(0, bytes));
+    size += bytes;
+  }
+  return undefined;
 };
 
 /** The line is that of the first byte that is none of UTF-8. */
@@ -137,13 +157,8 @@ export const makeReads = (root: string): Reads => {
     try {
       const facts = fstatSync(fd);
       if (!facts.isFile()) return notFile(facts, path);
-      if (facts.size > maxBytes)
-        return {
-          kind: 'unreadable',
-          why: `at most ${maxBytes} bytes are read of a configuration, and it has ${facts.size}`,
-          hint: `See what it is, and move it away if it is no configuration: file ${path}; ls -lh ${path}`,
-        };
-      const bytes = readFileSync(fd);
+      const bytes = facts.size > maxBytes ? undefined : bytesOf(fd, facts.size);
+      if (!bytes) return tooLarge(facts, path);
       if (!isUtf8(bytes)) return notText(bytes, path);
       const isLink = resolved !== join(root, path) && isLinkAt(own(path));
       return {

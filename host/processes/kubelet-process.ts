@@ -8,7 +8,7 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path/posix';
 import { printProblem, problemOf } from '../../protocol/problem/problem.ts';
-import { cgroupsOf, isSystemService } from './cgroup.ts';
+import { cgroupsOf, isContainer, isSystemService } from './cgroup.ts';
 import { isRoots, mustBeRoots } from '../files/trusted.ts';
 import { factsAt, linkAt, textAt } from './proc.ts';
 
@@ -32,9 +32,22 @@ export const kubeconfigOf = async (folder: string): Promise<string | undefined> 
   return flag && resolve(linkAt(join(folder, 'cwd'), '/'), flag);
 };
 
-/** Its real, effective, saved and file system user id is 0, and its root folder is the one of this process. */
+/** Its real, effective, saved and file system user id is 0. */
+const isRootsProcess = (folder: string): boolean => /^Uid:\s+0\s+0\s+0\s+0$/m.test(textOf(folder, 'status'));
+
+const isScope = (cgroup: string): boolean => /\.scope(\/|$)/.test(cgroup);
+
+/**
+ * Whether its arguments and its root folder may be looked at: a user, or a container, can have them on a file system that does not
+ * answer, and the look would wait for ever. What is asked here never waits.
+ */
+export const mayBeLookedAt = async (folder: string): Promise<boolean> =>
+  isRootsProcess(folder) &&
+  !(await cgroupsOf(dirname(folder), basename(folder))).some((cgroup) => isContainer(cgroup, isScope));
+
+/** It is root's, and its root folder is the one of this process. */
 export const isOfThisHost = async (folder: string, root: string): Promise<boolean> => {
-  if (!/^Uid:\s+0\s+0\s+0\s+0$/m.test(textOf(folder, 'status'))) return false;
+  if (!isRootsProcess(folder)) return false;
   const [own, its] = [statSync(root), factsAt(join(folder, 'root', '.'))];
   return its !== undefined && own.dev === its.dev && own.ino === its.ino;
 };

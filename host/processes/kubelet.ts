@@ -8,7 +8,14 @@ import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { UnitFacts } from '../facts.ts';
-import { bornAt, doubtOf, isOfThisHost, kubeconfigOf, looksLikeKubelet } from './kubelet-process.ts';
+import {
+  bornAt,
+  doubtOf,
+  isOfThisHost,
+  kubeconfigOf,
+  looksLikeKubelet,
+  mayBeLookedAt,
+} from './kubelet-process.ts';
 
 /** A file by which a host is known to be of one kind, and the kubeconfig that its kubelet has there. */
 export type KnownKubeconfig = {
@@ -62,7 +69,7 @@ const fromProcesses = async (root: string, proc: string): Promise<Processes> => 
   const numbers = (await readdir(proc)).filter((name) => /^[0-9]+$/.test(name));
   for (const pid of numbers) {
     const folder = join(proc, pid);
-    if (!(await looksLikeKubelet(folder, root))) continue;
+    if (!(await mayBeLookedAt(folder)) || !(await looksLikeKubelet(folder, root))) continue;
     const born = await bornAt(folder);
     const path = (await isOfThisHost(folder, root)) ? await kubeconfigOf(folder) : undefined;
     const doubt = await doubtOf(folder, root);

@@ -143,6 +143,11 @@ t.test('a file that cannot be read is never reported as absent', async (t) => {
   });
   t.match(await files.look('/pipe'), { kind: 'foreign', what: 'a named pipe' });
   t.match(await makeFiles('/').look('/dev/null'), { kind: 'foreign', what: 'a device' });
+  // A file of the kernel that tells no size, and has terabytes.
+  const endless = await makeFiles('/').look('/proc/self/pagemap');
+  t.match(endless, { kind: 'unreadable', why: /at most 8388608 .* has more$/ });
+  const version = await makeFiles('/').look('/proc/version');
+  t.match(version, { kind: 'regular', text: readFileSync('/proc/version', 'utf8') });
 });
 
 t.test('a file without read permission is unreadable, and not absent', async (t) => {

@@ -1,4 +1,5 @@
-import { chmodSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { findKubeconfig } from '../../../host/processes/kubelet.ts';
@@ -84,6 +85,31 @@ t.test('processes of other users and of containers are passed over', async (t) =
   const elsewhere = t.testdir({ container: {} });
   t.equal(await findKubeconfig(host(t, { 70: { argv, root: join(elsewhere, 'container') } })), undefined);
   t.equal(await findKubeconfig(host(t, { 70: { argv, root: join(elsewhere, 'gone') } })), undefined);
+});
+
+/** A named pipe stands in for arguments on a file system of the user that does not answer: a read of either never ends. */
+t.test('the arguments of a process of another user, or of a container, are not read', async (t) => {
+  const given = host(t, {
+    70: { argv: [], uids: '1000\t1000\t1000\t1000' },
+    71: { argv: [], cgroup: '/kubepods.slice/kubepods-burstable.slice/pod1/cri-containerd-2.scope' },
+    72: { argv: [], cgroup: '/system.slice/docker-3.scope' },
+    73: { argv: kubeadm },
+  });
+  for (const pid of ['70', '71', '72']) {
+    const file = join(given.proc, pid, 'cmdline');
+    rmSync(file);
+    execFileSync('mkfifo', [file]);
+  }
+  // In a process of its own, which can be ended in the middle of a read.
+  const script = `
+    import { findKubeconfig } from ${JSON.stringify(import.meta.resolve('../../../host/processes/kubelet.ts'))};
+    console.log(await findKubeconfig(${JSON.stringify({ root: given.root, proc: given.proc, known: [] })}));`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
+  t.equal(stdout.trim(), '/etc/kubernetes/kubelet.conf', stderr);
 });
 
 t.test('without a kubelet process the file that its distribution writes is used', async (t) => {
