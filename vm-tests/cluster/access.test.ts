@@ -469,6 +469,10 @@ t.test('a cluster reserves handlers', async (t) => {
   const noRestart = { runtimeClass: undefined, rolloutStrategy: { scope: 'no-restart' } };
   const asked = await wouldCreate({ ...from('https://example.com/shim'), ...noRestart });
   t.equal(asked.status, 201, `one that asks for a slot names none: ${asked.message}`);
+  await settings({ reservedHandlers: 'slot-*' });
+  await until('slots are reserved', handler('slot-1'), 422);
+  const refused = await wouldCreate({ ...from('https://example.com/shim'), ...noRestart });
+  t.match(refused.message, /the handler "slot-…" is reserved in this cluster/);
 });
 
 t.test('entries are separated by blanks, commas or line breaks', async (t) => {
