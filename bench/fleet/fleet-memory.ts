@@ -60,7 +60,7 @@ const measureAll = async (
     input: shim,
   });
   const revision = revisionOf(JSON.parse(asked) as ShimObject);
-  const watcher = watchCluster(cluster, (error) => progress(`watched anew: ${String(error)}`));
+  const watcher = watchCluster(cluster, (error) => progress(`some changes were not seen: ${String(error)}`));
   try {
     watcher.onNode = agents.see;
     await cluster.apply(shim);

@@ -131,7 +131,7 @@ export const measureRollout = async (nodes: number, progress: Progress): Promise
     alone.close();
     const controller = await startController(cluster);
     const watcher = watchCluster(cluster, (error) =>
-      progress(`some changes may not have been seen: ${String(error)}`),
+      progress(`some changes were not seen: ${String(error)}`),
     );
     const books = keepFleetBooks(cluster, fleet, controller);
     try {

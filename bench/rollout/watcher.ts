@@ -1,6 +1,7 @@
 /** Watches all Nodes and one Shim: every single change, in the order of etcd. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectApi } from '../../kube/client.ts';
+import { problemOf } from '../../protocol/problem/problem.ts';
 import { realClock } from '../../host/host.ts';
 import type { Cluster } from '../../testbed/cluster/cluster.ts';
 import type { NodeObject } from '../../protocol/shim-object.ts';
@@ -18,10 +19,15 @@ export type Watcher = {
   close(): void;
 };
 
+type Versioned = { readonly metadata: { readonly resourceVersion: string } };
+
 /** Bookmarks come each minute, also from a server with much to do. */
 const idleMs = 240_000;
 
-/** `missed`: a watch ended, so that changes may have been missed; it begins anew with everything as it is then. */
+/**
+ * `missed`: a server no longer had the changes after the last one that was seen. One that only ends a watch, as a busy one does to
+ * a slow client, loses nothing: the next watch goes on where it ended.
+ */
 export const watchCluster = (cluster: Cluster, missed: (error: unknown) => void): Watcher => {
   const { server, authority } = cluster;
   const identity = authority.issue({ commonName: 'watcher', organizations: ['system:masters'] });
@@ -37,22 +43,29 @@ export const watchCluster = (cluster: Cluster, missed: (error: unknown) => void)
     },
   };
   const follow = (path: string, as: 'metadata' | undefined, take: (object: unknown) => void): void => {
-    const query = { resourceVersion: '0', allowWatchBookmarks: 'true', timeoutSeconds: '7200' };
+    const seen = { version: '' };
     const onEvent = ({ type, object }: { readonly type: string; readonly object: unknown }): void => {
+      seen.version = (object as Versioned).metadata.resourceVersion;
       if (type !== 'BOOKMARK') take(object);
+    };
+    const watchOnce = async (): Promise<void> => {
+      if (seen.version === '') {
+        const list = (await api.request('GET', `${path}?limit=1`)) as Versioned;
+        seen.version = list.metadata.resourceVersion;
+      }
+      const query = { resourceVersion: seen.version, allowWatchBookmarks: 'true', timeoutSeconds: '7200' };
+      await api.watch(path, { query, as, idleMs, onEvent });
     };
     const watch = async (): Promise<void> => {
       while (!state.closed) {
-        let opened = false;
-        const onOpen = (): void => {
-          opened = true;
-        };
-        const end = await api
-          .watch(path, { query, as, idleMs, onOpen, onEvent })
-          .catch((error: unknown) => error);
+        const error = await watchOnce().catch((reason: unknown) => reason);
+        if (state.closed) return;
+        if (problemOf(error).code === 'api-gone') {
+          missed(error);
+          seen.version = '';
+        }
         // A server that fills its memory from etcd refuses at first.
-        if (!opened) await sleep(1_000);
-        else if (!state.closed) missed(end ?? new Error(`the watch of ${path} ended`));
+        await sleep(1_000);
       }
     };
     void watch();
