@@ -177,11 +177,11 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
   const problems: Problem[] = [];
   const lost: string[] = [];
   const notes: Problem[] = [];
+  const slotless: Claim[] = [];
   for (const shim of answer.shims) {
     const file = resourceFile(shim.metadata.name);
     if (wantsSlot(shim) && slotOf(shim) === undefined) {
-      // Its status may be lost: what is served stays.
-      claims.push(...kept.filter((one) => one.handler.where.file === file));
+      slotless.push(...kept.filter((one) => one.handler.where.file === file));
       notes.push({
         code: 'no-slot',
         message: 'it waits until the controller gives it a prepared handler',
@@ -198,6 +198,9 @@ const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]
       claims.push(...kept.filter((one) => one.handler.where.file === file));
     }
   }
+  // Their status may be lost: what is served stays, unless the controller gave the slot to another Shim, whose Pods ask for it.
+  const claimed = new Set(claims.map(({ handler }) => handler.name));
+  claims.push(...slotless.filter(({ handler }) => !claimed.has(handler.name)));
   return { claims, problems, notes, lost, approvals: approvalFactsOf(answer) };
 };
 

@@ -290,6 +290,19 @@ t.test('a Shim that asks for a slot waits for it without a problem, and has its 
     handlers: { 'slot-2': installed },
   });
   t.match(lost.handlers, [{ name: 'slot-2' }], 'a status that is lost takes nothing out of service');
+  const next = {
+    ...resource('next', { rolloutStrategy: { scope: 'no-restart' } }),
+    status: { slot: 'slot-2' },
+  };
+  const passed = await gather(setUpCluster(t, {}, asks, next).host, policy, {
+    ...emptyLedger,
+    handlers: { 'slot-2': installed },
+  });
+  t.match(
+    [passed.handlers, passed.problems],
+    [[{ name: 'slot-2', shim: 'next' }], []],
+    'nor keeps a slot that the controller gave to another',
+  );
   for (const name of ['spin.v2', 'runc']) {
     const odd = {
       ...resource(name, { rolloutStrategy: { scope: 'no-restart' } }),
