@@ -76,6 +76,10 @@ export const askedOf = (shims: readonly ShimFacts[], classHandlers: readonly str
   return {
     revisions: new Map(shims.map((shim) => [labelNameOf(shim.name), revisionIn(shim)])),
     isRenamed: (shim, handler) => living.has(shim) && living.get(shim) !== handler,
+    isOthers: (shim, handler) => {
+      const holders = byHandler.get(handler) ?? [];
+      return holders.some(({ seeks }) => seeks) && holders.every(({ name }) => name !== shim);
+    },
     handlers: new Set([...byHandler.keys(), ...classHandlers]),
     selects: ({ labels }, handler) =>
       byHandler.get(handler)?.some((shim) => !shim.deleting && selects(shim.nodeSelector, labels)) === true,

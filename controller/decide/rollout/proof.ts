@@ -15,6 +15,8 @@ export type Asked = {
   readonly selects: (node: NodeFacts, handler: string) => boolean;
   /** Whether this Shim lives and asks for another handler by now: its RuntimeClass may not have followed yet. */
   readonly isRenamed: (shim: string, handler: string) => boolean;
+  /** Whether the handler is a slot of other Shims: what this Shim left in it is not what their Pods ask for. */
+  readonly isOthers: (shim: string, handler: string) => boolean;
 };
 
 /** A kubelet that lists handlers has to list this one; one that lists none is too old to tell. */
@@ -43,6 +45,7 @@ export const isProven = (node: NodeFacts, handler: string, asked: Asked, open: O
   if (node.machine !== 'same') return false;
   const all = node.detail?.shims;
   const entry = all !== undefined && Object.hasOwn(all, handler) ? all[handler] : undefined;
+  if (entry?.n !== undefined && asked.isOthers(entry.n, handler)) return false;
   if (entry) return isServed(entry) && isSeen(node, handler) && !isLeaving(entry, handler, asked, open);
   // Its report was too long for the annotation, or is of another version: what was proven stays so.
   const isUntold = node.state !== undefined && (node.detail === undefined || node.detail.trunc === true);

@@ -9,6 +9,7 @@ const asked: Asked = {
   handlers: new Set(['spin']),
   selects: () => true,
   isRenamed: () => false,
+  isOthers: () => false,
 };
 const serving: HandlerDetail = { s: 'served', n: 'spin', r: 'r1' };
 const marked = { labels: { [key]: 'served' } };

@@ -123,3 +123,19 @@ t.test(
     deleted([holder, renamed], aClass({ ...renamed, handler: 'slot-1', runtimeClass: 'old' }));
   },
 );
+
+t.test(
+  'a node that serves the other one in the slot is proven for none, and its Pods go elsewhere',
+  async (t) => {
+    const [a, b] = [holding('a', older), { ...holding('b'), handler: '' }];
+    const labels = { 'spinkube.node-restriction.kubernetes.io/slot-1': 'served' };
+    const changes = (entry: HandlerDetail, shims: readonly ShimFacts[]) => {
+      const nodes = [aNode('x', { 'slot-1': entry }, { labels })];
+      return decideFleet({ now, nodes, use: new Map(), shims, classes: [aClass(a)] }).nodes;
+    };
+    t.match(changes(serves('b'), [a, b]), [{ node: 'x', labels: { [Object.keys(labels)[0]!]: null } }]);
+    t.strictSame(changes(serves('a'), [a, b]), []);
+    t.strictSame(changes({ s: 'served' }, [a, b]), [], 'a local file counts, as for every handler');
+    t.strictSame(changes(serves('a'), [{ ...a, handler: '' }]), [], 'also while a status is lost');
+  },
+);
