@@ -21,10 +21,14 @@ const addressOf = (socket: string): Buffer => {
   return Buffer.concat([family, path]);
 };
 
-const waitMs = 100;
-const tries = 50;
+/** Often: others who wait for room, as any user may, would take it first. */
+const waitMs = 20;
+const tries = 3000;
 
-/** Rejects when it cannot be sent; while the receiver has no room it waits, five seconds at most. */
+/**
+ * Rejects when it cannot be sent; while the receiver has no room it waits, a minute at most. Readiness is told once, and a service that
+ * did not tell it is ended.
+ */
 export const sendDatagram = async (socket: string, text: string): Promise<void> => {
   const address = addressOf(socket);
   const bytes = Buffer.from(text);
