@@ -122,15 +122,28 @@ const run: Tools['run'] = async (argv, options) => {
     const facts = await opened.stat();
     if (!isRoots('/', facts)) throw untrusted('/', file, file, facts);
     // The same file that was checked, whatever process has the pid now.
-    return await start([`/proc/${process.pid}/fd/${opened.fd}`, ...args], options);
+    return await start([`/proc/${process.pid}/fd/${opened.fd}`, ...args], options, file);
   } finally {
     await opened.close();
   }
 };
 
-const start = async (argv: readonly [string, ...string[]], options: RunOptions): Promise<RunResult> => {
+/** The processes that could not be killed, by their programs: each further one would hang as well, and one more with each tick. */
+const left = new Map<string, number>();
+
+/** `name`: of the program, where `argv` has only a way to its file. */
+const start = async (
+  argv: readonly [string, ...string[]],
+  options: RunOptions,
+  name = argv[0],
+): Promise<RunResult> => {
   const limit = options.maxOutputBytes ?? 1024 * 1024;
   const [file, ...args] = argv;
+  const earlier = left.get(name);
+  if (earlier !== undefined) {
+    const stderr = `(not started: process ${earlier} of it cannot be killed)`;
+    return { kind: 'ran', code: null, signal: null, stdout: '', stderr, timedOut: true };
+  }
   const { child } = await started(file, () =>
     execa(file, args, {
       reject: false,
@@ -157,12 +170,12 @@ const start = async (argv: readonly [string, ...string[]], options: RunOptions):
     });
   };
   /** Resolves when it is waited for no more. */
-  const left = Promise.withResolvers<undefined>();
+  const givenUp = Promise.withResolvers<undefined>();
   const closePipes = (): void => {
     child.stdout?.destroy();
     child.stderr?.destroy();
     // One that waits for a device or a file system which does not answer cannot be killed; a tick must not wait with it.
-    later(LAST_GRACE_MS, () => left.resolve(undefined));
+    later(LAST_GRACE_MS, () => givenUp.resolve(undefined));
   };
 
   const state: { timedOut: boolean; flooded: boolean; exit?: [number | null, NodeJS.Signals | null] } = {
@@ -195,10 +208,14 @@ const start = async (argv: readonly [string, ...string[]], options: RunOptions):
     stop();
   });
 
-  const result = await Promise.race([child, left.promise]);
+  const result = await Promise.race([child, givenUp.promise]);
   for (const timer of timers) clearTimeout(timer);
   const isLeft = result === undefined && state.exit === undefined;
-  if (isLeft) child.unref();
+  if (isLeft) {
+    child.unref();
+    if (child.pid !== undefined) left.set(name, child.pid);
+    child.once('exit', () => left.delete(name));
+  }
   if (result && state.exit === undefined && result.exitCode === undefined && result.signal === undefined) {
     const cause = result.cause;
     const shortage = short(file, cause);

@@ -5,6 +5,7 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { makeTools } from '../../host/exec.ts';
+import { until } from '../../testbed/until.ts';
 
 const tools = makeTools();
 const sh = (script: string): [string, ...string[]] => ['/bin/sh', '-c', script];
@@ -101,12 +102,22 @@ t.test('a program that cannot be killed is left, and the wait for it ends', asyn
     pids.push(pid);
     return true;
   };
-  t.teardown(() => {
+  const end = () => {
     process.kill = kill;
-    for (const pid of new Set(pids)) kill(pid, 'SIGKILL');
-  });
+    for (const pid of new Set(pids.splice(0))) kill(pid, 'SIGKILL');
+  };
+  t.teardown(end);
   const result = await tools.run(sh('echo begun; exec sleep 600'), { deadlineMs: 1000 });
   t.match(result, { kind: 'ran', code: null, stdout: 'begun\n', stderr: /was left/, timedOut: true });
+  const again = await tools.run(sh('echo begun'), { deadlineMs: 20_000 });
+  const why = /^\(not started: process \d+ of it cannot be killed\)$/;
+  t.match(again, { kind: 'ran', code: null, stdout: '', stderr: why, timedOut: true }, 'no second one hangs');
+  end();
+  // Once it has ended.
+  await until(async () => {
+    const after = await tools.run(sh('echo begun'), { deadlineMs: 20_000 });
+    return after.kind === 'ran' && after.code === 0;
+  });
 });
 
 t.test('a child that left the session and holds the pipes open causes no wait', async (t) => {
