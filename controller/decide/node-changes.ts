@@ -77,7 +77,7 @@ export const askedOf = (shims: readonly ShimFacts[], classHandlers: readonly str
     revisions: new Map(shims.map((shim) => [labelNameOf(shim.name), revisionIn(shim)])),
     isRenamed: (shim, handler) => living.has(shim) && living.get(shim) !== handler,
     isOthers: (shim, handler) => {
-      const holders = byHandler.get(handler) ?? [];
+      const holders = (byHandler.get(handler) ?? []).filter(({ deleting }) => !deleting);
       return holders.some(({ seeks }) => seeks) && holders.every(({ name }) => name !== shim);
     },
     handlers: new Set([...byHandler.keys(), ...classHandlers]),

@@ -6,9 +6,11 @@ import { isSlot } from '../../../protocol/shim-object.ts';
 import type { ClassChange, ClassFacts, NodeFacts, ShimFacts } from '../../model/fleet.ts';
 import { byName } from '../../model/wording.ts';
 import { isOurs, isRemembered } from './class-content.ts';
+import { formerOf } from './slots.ts';
 
 /**
- * The RuntimeClass first: Pods ask for its handler, and no node can write it. What nodes say only orders Shims that are equal in that;
+ * The RuntimeClass first: Pods ask for its handler, and no node can write it. Then the status: one that has lost the slot is not to
+ * have it again while its RuntimeClass is being deleted. What nodes say only orders Shims that are equal in that;
  * then the older one has it, as on the nodes (daemon/reconcile/sources.ts).
  */
 const keeperOf = (
@@ -30,6 +32,7 @@ const keeperOf = (
   const [first] = rows.sort(
     (a, b) =>
       Number(b.isLed) - Number(a.isLed) ||
+      Number(a.shim.handler === '') - Number(b.shim.handler === '') ||
       b.serving - a.serving ||
       a.shim.created - b.shim.created ||
       byName(a.shim, b.shim),
@@ -43,12 +46,15 @@ export const withoutDoubles = (
   nodes: readonly NodeFacts[],
   classes: readonly ClassFacts[],
 ): readonly ShimFacts[] => {
-  const holders = shims.filter(({ seeks, handler, deleting }) => seeks && handler !== '' && !deleting);
+  // One whose status was lost has what its Pods ask for, also where another status names it by now.
+  const slotOf = (shim: ShimFacts): string =>
+    shim.handler === '' && shim.seeks === 'plain' ? (formerOf(shim, classes) ?? '') : shim.handler;
+  const holders = shims.filter((shim) => shim.seeks && !shim.deleting && slotOf(shim) !== '');
   const losers = new Set<ShimFacts>();
-  for (const [slot, group] of Map.groupBy(holders, ({ handler }) => handler)) {
+  for (const [slot, group] of Map.groupBy(holders, slotOf)) {
     if (group.length < 2) continue;
     const keeper = keeperOf(slot, group, nodes, classes);
-    for (const shim of group) if (shim !== keeper) losers.add(shim);
+    for (const shim of group) if (shim !== keeper && shim.handler !== '') losers.add(shim);
   }
   return losers.size === 0
     ? shims

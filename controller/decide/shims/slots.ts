@@ -24,7 +24,7 @@ const preparedOn = ({ detail }: NodeFacts, shim: ShimFacts): readonly string[] =
 const inOrder = (a: string, b: string): number => a.length - b.length || (a < b ? -1 : 1);
 
 /** What its Pods ask for, where its status was lost. No node decides this alone: it could name a slot that the others lack. */
-const formerOf = (shim: ShimFacts, classes: readonly ClassFacts[]): string | undefined =>
+export const formerOf = (shim: ShimFacts, classes: readonly ClassFacts[]): string | undefined =>
   classes.find((one) => isSlot(one.handler) && isOurs(one, shim))?.handler;
 
 /**

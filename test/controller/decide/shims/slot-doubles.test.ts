@@ -52,6 +52,32 @@ t.test('the one whose RuntimeClass leads to the slot goes before all, whatever n
   t.strictSame(keepers([a, b], [], [theirs]), ['b'], 'a class of others says nothing');
 });
 
+t.test(
+  'the one whose status was lost keeps what its RuntimeClass leads to, also where another status has it',
+  async (t) => {
+    const [lost, b] = [{ ...holding('a'), handler: '', status: undefined }, holding('b', older)];
+    const classes = [aClass(holding('a'))];
+    t.strictSame(keepers([lost, b], [], classes), []);
+    t.strictSame(keepers([lost, b]), ['b'], 'no RuntimeClass leads anywhere');
+    t.strictSame(
+      keepers([lost, b], [aNode('x', { 'slot-1': serves('a') })], [...classes, aClass(b)]),
+      ['b'],
+      'both lead there',
+    );
+    t.strictSame(
+      keepers([{ ...lost, seeks: 'special' }, b], [], classes),
+      ['b'],
+      'it could not get it again',
+    );
+    const nodes = [aNode('x', { 'slot-1': serves('a'), 'slot-2': { s: 'prepared' } })];
+    const { statuses } = decideFleet({ now, nodes, use: new Map(), shims: [lost, b], classes });
+    t.strictSame(
+      statuses.map(({ status }) => status.slot),
+      ['slot-1', 'slot-2'],
+    );
+  },
+);
+
 t.test('one that goes, and one that names the handler itself, take no slot away and lose none', async (t) => {
   const gone = holding('gone', { ...older, deleting: true });
   const named = aShim('named', { ...older, handler: 'slot-1' });
@@ -134,6 +160,8 @@ t.test(
       return decideFleet({ now, nodes, use: new Map(), shims, classes: [aClass(a)] }).nodes;
     };
     t.match(changes(serves('b'), [a, b]), [{ node: 'x', labels: { [Object.keys(labels)[0]!]: null } }]);
+    const leaving = { ...b, handler: 'slot-1', deleting: true };
+    t.match(changes(serves('b'), [a, leaving]), [{ labels: { [Object.keys(labels)[0]!]: null } }]);
     t.strictSame(changes(serves('a'), [a, b]), []);
     t.strictSame(changes({ s: 'served' }, [a, b]), [], 'a local file counts, as for every handler');
     t.strictSame(changes(serves('a'), [{ ...a, handler: '' }]), [], 'also while a status is lost');
