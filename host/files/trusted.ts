@@ -92,15 +92,18 @@ export const unlessUntrusted = (error: unknown): undefined => {
  */
 export const mustBeRoots = (root: string, path: string): void => {
   const linkAt = (at: string): string | undefined | null => {
-    let facts: Stats;
+    const full = root === '/' ? at : join(root, at);
+    let facts: Stats | undefined;
     try {
-      facts = lstatSync(join(root, at));
+      // An error for each path where nothing is would cost more than the question.
+      facts = lstatSync(full, { throwIfNoEntry: false });
     } catch (error) {
       if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error))) return null;
       throw unseen(path, errnoOf(error), error);
     }
+    if (facts === undefined) return null;
     // The owner and mode of a link say nothing: who may write its folder may replace it.
-    if (facts.isSymbolicLink()) return readlinkSync(join(root, at));
+    if (facts.isSymbolicLink()) return readlinkSync(full);
     if (!isRoots(root, facts)) throw untrusted(root, path, at, facts);
     return undefined;
   };

@@ -41,6 +41,32 @@ t.test('on the host itself the kernel follows the links', async (t) => {
   t.equal(placeIn('/', '/etc/../etc/hosts', false), '/etc/hosts');
 });
 
+t.test('on the host itself links are followed to their end, as in another root', async (t) => {
+  const folder = t.testdir({ usr: { lib: { real: 'x' } } });
+  symlinkSync('usr/lib', join(folder, 'lib'));
+  symlinkSync('loop', join(folder, 'loop'));
+  symlinkSync('usr/none', join(folder, 'dangling'));
+  symlinkSync(`${folder}/lib/../lib`, join(folder, 'absolute'));
+  for (const path of ['/lib/real', '/absolute/real', '/lib/../lib/./real', '/lib//real']) {
+    t.equal(resolveIn('/', `${folder}${path}`), join(folder, 'usr/lib/real'), path);
+    // With a budget each part of the way is looked at, which has to come to the same.
+    t.equal(
+      resolveIn('/', `${folder}${path}`, () => undefined),
+      join(folder, 'usr/lib/real'),
+      path,
+    );
+  }
+  for (const path of ['/loop', '/dangling', '/none/below', '/usr/lib/real/below']) {
+    t.equal(resolveIn('/', `${folder}${path}`), undefined, path);
+    t.equal(
+      resolveIn('/', `${folder}${path}`, () => undefined),
+      undefined,
+      path,
+    );
+  }
+  t.equal(resolveIn('/', '/'), '/');
+});
+
 t.test('links of another root are followed within it, and never out of it', async (t) => {
   const root = t.testdir({ usr: { lib: { real: 'x' } }, etc: { passwd: 'theirs' } });
   symlinkSync('usr/lib', join(root, 'lib'));
