@@ -2,6 +2,7 @@
  * The ledger and the journal on the disk, and what the cluster said last. A damaged file is set aside, never guessed at: what
  * is ours is then derived from what stands on the host. A ledger or journal of a newer version stops every change.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { paths } from '../../protocol/host-paths.ts';
 import { notLater } from '../decide/backoff.ts';
 import { asides, setAside } from '../../host/files/aside.ts';
@@ -25,7 +26,7 @@ export type State = {
 /** Reads only, for commands that change nothing. Throws `state-newer`, `untrusted`, and `unreadable-source` for what may pass. */
 export const readState = async (host: Host): Promise<State> => {
   const state = await load(host, async () => []);
-  return { ...state, ledger: notLater(state.ledger, host.clock.now()) };
+  return { ...state, ledger: notLater(state.ledger, host.clock.now()), notes: await notesOf(host) };
 };
 
 /** For the holder of the lock. Sets damaged files aside, so that the next save does not bury what a person might want to see. */
@@ -46,7 +47,7 @@ export const loadState = async (host: Host): Promise<State> => {
   const more = cluster?.code === 'state-damaged' ? [cluster, ...(await away(cluster, paths.cluster))] : [];
   const ledger = notLater(state.ledger, host.clock.now());
   // Kept, so that these times pass as others do.
-  if (printState(ledger) !== printState(state.ledger))
+  if (!isDeepStrictEqual(ledger, state.ledger))
     await saveLedger(host, ledger).catch((error) => host.log('warn', problemOf(error).message));
   return { ...state, ledger, problems: [...state.problems, ...more], notes: await notesOf(host) };
 };
@@ -54,7 +55,7 @@ export const loadState = async (host: Host): Promise<State> => {
 const load = async (
   host: Host,
   away: (problem: Problem, path: string) => Promise<readonly Problem[]>,
-): Promise<State> => {
+): Promise<Omit<State, 'notes'>> => {
   const problems: Problem[] = [];
   const read = async <T>(path: string, parse: (text: string, file: string) => T): Promise<T | undefined> => {
     // Who can write the journal has root carry out what it says.
@@ -78,7 +79,7 @@ const load = async (
   };
   const ledger = await read(paths.ledger, parseLedger);
   const journal = await read(paths.journal, parseJournal);
-  return { ledger: ledger ?? journal?.ledger ?? emptyLedger, journal, problems, notes: await notesOf(host) };
+  return { ledger: ledger ?? journal?.ledger ?? emptyLedger, journal, problems };
 };
 
 /** Throws `state-damaged` for what is no text at all. */

@@ -4,7 +4,8 @@
  * root, so a process is the kubelet only where systemd says so (the main process of kubelet.service) or the kernel
  * (kubelet-process.ts), never by its own name or arguments.
  */
-import { access, readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path/posix';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { UnitFacts } from '../facts.ts';
@@ -84,14 +85,10 @@ const fromProcesses = async (root: string, proc: string): Promise<Processes> => 
 };
 
 const fromKnown = async ({ root, known }: Looking): Promise<string | undefined> => {
-  const exists = (path: string): Promise<boolean> =>
-    access(join(root, path)).then(
-      () => true,
-      () => false,
-    );
+  const exists = (path: string): boolean => existsSync(join(root, path));
   const found: string[] = [];
   for (const { evidence, kubeconfig } of known)
-    if ((await exists(evidence)) && (await exists(kubeconfig))) found.push(kubeconfig);
+    if (exists(evidence) && exists(kubeconfig)) found.push(kubeconfig);
   if (found.length > 1) throw several('no kubelet runs, and several distributions left a kubeconfig', found);
   return found[0];
 };

@@ -179,6 +179,7 @@ const answer = async (
   );
   try {
     const message = new Message({ ...call, body: [...(call.body ?? [])] });
+    gather(socketOf(bus));
     const reply = bus
       .call(message)
       .then((found) => ({ kind: 'answer' as const, body: found?.body ?? [] }), refusal);
@@ -186,6 +187,12 @@ const answer = async (
   } finally {
     clearTimeout(timer);
   }
+};
+
+/** Calls that are made at the same moment are sent by one write: each would wake the bus, and the service behind it. */
+const gather = (socket: Socket): void => {
+  socket.cork();
+  process.nextTick(() => socket.uncork());
 };
 
 /** An error reply is an answer; for any other error (such as a write to a closed stream) `lost` has the description. */

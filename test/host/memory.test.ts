@@ -2,14 +2,18 @@ import { execFileSync } from 'node:child_process';
 import t from 'tap';
 
 /** Bytes of the heap of a process of its own: the tests of this one share theirs. */
-const measured = (flags: readonly string[]): { readonly full: number; readonly after: number } => {
+const measured = (
+  flags: readonly string[],
+  how = 'whole',
+): { readonly full: number; readonly used: number; readonly after: number } => {
   const source = `
     import { releaseMemory } from ${JSON.stringify(import.meta.resolve('../../host/memory.ts'))};
     const kept = Array.from({ length: 400_000 }, (_, at) => ({ at, text: 'x' + at }));
     const full = process.memoryUsage().heapTotal;
     kept.length = 0;
-    releaseMemory();
-    console.log(JSON.stringify({ full, after: process.memoryUsage().heapTotal }));`;
+    releaseMemory('${how}');
+    const used = process.memoryUsage().heapUsed;
+    console.log(JSON.stringify({ full, used, after: process.memoryUsage().heapTotal }));`;
   const argv = [...flags, '--input-type=module', '-e', source];
   return JSON.parse(execFileSync(process.execPath, argv, { encoding: 'utf8' }));
 };
@@ -18,6 +22,11 @@ t.test('what is no longer used goes back to the host', async (t) => {
   const { full, after } = measured(['--expose-gc']);
   t.ok(full > 25e6, `${full} bytes`);
   t.ok(after < full / 2, `${after} of ${full} bytes`);
+});
+
+t.test('a usual collection leaves no garbage', async (t) => {
+  const { full, used } = measured(['--expose-gc'], 'usual');
+  t.ok(used < full / 2, `${used} of ${full} bytes`);
 });
 
 t.test('without the flag nothing happens', async (t) => {

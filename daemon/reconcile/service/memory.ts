@@ -2,10 +2,12 @@
 import type { Host } from '../../../host/host.ts';
 
 /**
- * A collection takes as much processor time as a tick, and a settled tick leaves less than a megabyte behind: after each tick it would
+ * A collection takes half as much processor time as a settled tick, which leaves less than a megabyte behind: after each one it would
  * cost too much time (bench/node/idle.ts measures both).
  */
-const mostBytes = 3_000_000;
+const mostBytes = 2_500_000;
+/** No settled tick leaves so much behind: what was changed, or downloaded, needed pages that are not needed any more. */
+const muchBytes = 8_000_000;
 
 /** Called after each tick; the first leaves behind what the start did. */
 export const startTidying = ({
@@ -14,8 +16,9 @@ export const startTidying = ({
 }: Pick<Host, 'releaseMemory' | 'usedMemory'>): (() => void) => {
   const state = { bytes: 0 };
   return () => {
-    if (usedMemory() - state.bytes < mostBytes) return;
-    releaseMemory();
+    const left = usedMemory() - state.bytes;
+    if (left < mostBytes) return;
+    releaseMemory(left < muchBytes ? 'usual' : 'whole');
     state.bytes = usedMemory();
   };
 };
