@@ -119,6 +119,6 @@ export const pick = async (
     throw error;
   } finally {
     // The next artifact of a tick would take its memory above what this one left.
-    releaseMemory();
+    releaseMemory('whole');
   }
 };
