@@ -11,7 +11,7 @@ import type { Ledger } from '../model/ledger.ts';
 import type { Observed } from '../decide/observed.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Decision, Plan } from '../model/plan.ts';
-import { Failure, type Problem, problemOf } from '../../protocol/problem/problem.ts';
+import { Failure, logFields, printProblem, type Problem, problemOf } from '../../protocol/problem/problem.ts';
 import type { Settings } from '../model/settings.ts';
 import { attend, beginFetch, type Fetching } from './artifacts/fetching.ts';
 import { tryUntried } from './artifacts/first-run.ts';
@@ -132,7 +132,7 @@ const goOn = async (
     // If it was due, the tick has verified every byte of the store at its start.
     const { before, decision } = await look({ ...tick, deep: false }, { ...rules, ready: true });
     if (decision.plan.kind !== 'steps' || (decision.plan.disrupts && !restart)) return;
-    announce(host, decision.plan);
+    announce(host, decision.plan, decision.notes);
     await carryOut(decision.plan, before);
   };
   /** A digest that was just learned, or an artifact that cannot be had, makes another plan. */
@@ -158,7 +158,7 @@ const goOn = async (
     round++
   ) {
     const { plan } = considered.decision;
-    announce(host, plan);
+    announce(host, plan, considered.decision.notes);
     // A download takes its time: what the host was before it is no ground to restart on.
     if (plan.steps.some((step) => step.kind === 'fetch'))
       await download(beginFetch(host, settings, considered.before, plan.steps, did, tick.stop));
@@ -175,11 +175,16 @@ const goOn = async (
   return { outcome, ...considered, decision, did, ledger };
 };
 
-const announce = (host: Host, plan: Steps): void =>
+const announce = (host: Host, plan: Steps, notes: readonly Problem[]): void => {
   host.log('info', `plan: ${sentences(plan.steps).join('; ') || 'update the ledger'}`, {
     revision: plan.revision.slice(0, 12),
     because: plan.because,
   });
+  // The report at the end of the tick comes too late for this one. With downloads, another plan follows them.
+  const ends = notes.find((note) => note.code === 'pods-may-end');
+  if (ends && plan.steps.every((step) => step.kind !== 'fetch'))
+    host.log('warn', printProblem(ends), logFields(ends));
+};
 
 /** Applies a plan whose artifacts are all in the store. */
 const apply = async (

@@ -883,3 +883,17 @@ t.test('nothing is done in folders of ours that others can write, and served han
   await node.once();
   t.strictSame(node.fake.containerd.served(), ['runc', 'spin-v2', 'wws']);
 });
+
+t.test('the journal has the Pods that a restart may end, before the restart', async (t) => {
+  const node = await serving(t);
+  node.fake.containerd.sandboxes = [{ id: 'a', handler: 'spin-v2' }];
+  writeShim(node, 'wasmtime');
+  const from = node.fake.lines.length;
+  await node.once();
+  const lines = node.fake.lines.slice(from).join('\n');
+  t.match(
+    lines,
+    /plan: .*restart(.|\n)*warn: the restart of containerd.service may end running Pods \(spin-v2: 1\)/,
+  );
+  t.notMatch(lines, /may end running Pods(.|\n)*may end running Pods/, 'once');
+});
