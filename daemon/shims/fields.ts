@@ -30,7 +30,7 @@ export const fieldKeys = [
   'containerAnnotations',
 ];
 
-/** But the first two these are for the controller, which writes them to the RuntimeClass: as `nodeSelector`, they mean nothing to a node. */
+/** All but the first two are for the controller, which writes them to the RuntimeClass; to a node they mean nothing, as `nodeSelector` does not. */
 const classKeys = ['name', 'handler', 'labels', 'overhead', 'scheduling'];
 
 /**

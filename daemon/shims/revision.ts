@@ -21,8 +21,10 @@ const isEmpty = (value: unknown): boolean =>
 const given = (fields: Readonly<Record<string, unknown>>): object =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && !isEmpty(value)));
 
-/** As a node of this machine takes it whose settings allow everything. */
-/** The slot that one has is no part of its revision, and the name that stands for it there is none of a handler. */
+/**
+ * As a node of this machine takes it whose settings allow everything. Which slot it has is no part of its revision: the name of the Shim
+ * stands for it, which need be none of a handler.
+ */
 const handlerFor = (machine: Machine, name: string, spec: ShimObject['spec']) => {
   const root = rootOf({ spec, metadata: { name } }, '');
   const policy = { machine, allowUnpinned: true, allowedHosts: [] };

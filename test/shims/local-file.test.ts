@@ -76,6 +76,16 @@ handler = "wws-v1"
   t.match(parse(text), { name: 'wws-v1', artifact: { url: 'https://example.com/wws.tar.gz', sha256: sum } });
 });
 
+t.test('a file that asks for no restart is refused, because nothing would keep it from one', async (t) => {
+  t.match(problem(shim('rolloutStrategy = { scope = "no-restart" }')), {
+    code: 'bad-value',
+    message: /^"rolloutStrategy.scope" is "no-restart", which only a Shim of the cluster can have/,
+    where: where(2, 21),
+    hint: /prepare/,
+  });
+  for (const scope of ['restarts', 'all']) parse(shim(`rolloutStrategy = { scope = "${scope}" }`));
+});
+
 t.test('each node uses the entry for its architecture, by either name', async (t) => {
   const text = `name = "spin-v2"\n${row('arm64', undefined, 'https://example.com/arm')}${row('x86_64')}`;
   t.equal(parse(text).artifact.url, location);
