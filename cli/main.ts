@@ -20,16 +20,19 @@ const printVersion = (asJson: boolean): number => {
 
 const status = async (command: Command): Promise<number> => {
   const fact = await makeFiles(resolve(command.root)).look(paths.status);
-  if (fact.kind !== 'regular')
+  if (fact.kind !== 'regular') {
+    // A boot and a service are of the running host alone.
+    const [where, hint] =
+      command.root === '/'
+        ? ['on this host since it booted', 'systemctl status rcm-node; or run rcm-node once.']
+        : [`in ${command.root}`, 'rcm-node once --root DIR writes it.'];
     throw new Failure({
       code: 'no-runtime',
-      message:
-        fact.kind === 'absent'
-          ? 'rcm-node has not run on this host since it booted'
-          : 'the status cannot be read',
+      message: fact.kind === 'absent' ? `rcm-node has not run ${where}` : 'the status cannot be read',
       where: { file: paths.status },
-      hint: 'systemctl status rcm-node; or run rcm-node once.',
+      hint,
     });
+  }
   const report = readReport(fact.text);
   const code = exitCodeOf(report);
   if (command.json) json(reportDocument('status', code, report));

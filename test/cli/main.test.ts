@@ -225,7 +225,7 @@ t.test('a missing or damaged status is an error with a way out', async (t) => {
   t.match(text, {
     code: 1,
     out: '',
-    err: /^✗ \/run\/rcm-node\/status\.json: rcm-node has not run on this host .*\n {2}systemctl status/,
+    err: /^✗ \/run\/rcm-node\/status\.json: rcm-node has not run in \/.*\n {2}rcm-node once --root DIR/,
   });
   t.match(json, { code: 1, err: '' });
   t.match(JSON.parse(json?.out ?? ''), {
