@@ -29,7 +29,7 @@ const usage = `npm run bench [-- OPTIONS]
 
 Measures what rcm-node costs a node, on two throwaway Debian 13 nodes (systemd, containerd 1.7), and what it costs a
 cluster, with simulated nodes against a real API server and etcd: nine and five minutes. Rollouts are by the real
-controller; they and an hour of nothing take twenty minutes. Its memory with 15,000 Nodes takes fifteen.
+controller; they and an hour of nothing take twenty minutes. Its memory with 15,000 Nodes takes twenty or more.
 
   --only PART  node, cluster, rollout or fleet
   --nodes N    so many simulated nodes; 1000 unless told, 5000 for the rollout, 15000 for the fleet

@@ -38,6 +38,10 @@ export const parseConfig = (files: readonly ConfigFile[]): readonly Parsed[] =>
 export const docIn = (files: readonly ConfigFile[], path: string, text: string): Table | undefined =>
   files.find((one) => one.path === path && one.fact.kind === 'regular' && one.fact.text === text)?.doc;
 
+/** Stand for the bytes of the files, in the id of a trial. */
+export const identitiesOf = (files: readonly ConfigFile[]): readonly (readonly string[])[] =>
+  files.map(({ path, fact }) => [path, fact.kind === 'regular' ? fact.digest : fact.kind]);
+
 export const whereIn = (file: Parsed, path: TomlPath): Where => ({
   file: file.path,
   ...locate(file.text, path),

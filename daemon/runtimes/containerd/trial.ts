@@ -7,7 +7,7 @@ import type { Plan, Staged } from '../../model/plan.ts';
 import type { Table } from '../../toml/compare.ts';
 import { elementsOf, parseToml, scan } from '../../toml/toml.ts';
 import { fileOf, globPattern } from '../../../protocol/host-paths.ts';
-import { type Parsed, parseConfig } from '../parsed.ts';
+import { identitiesOf, type Parsed, parseConfig } from '../parsed.ts';
 import type { Wiring } from '../runtime.ts';
 import { canonical, digestOf } from '../../../protocol/digest.ts';
 import { dumpWords } from './launch.ts';
@@ -15,10 +15,7 @@ import { importsOf } from './wiring-drop-in.ts';
 
 /** Stands for all bytes that the trial reads. It does not depend on the folder. */
 export const trialId = (bare: Wiring, wanted: Wiring, runtime: RuntimeFacts): string => {
-  const others = runtime.config.map(({ path, fact }) => [
-    path,
-    fact.kind === 'regular' ? fact.digest : fact.kind,
-  ]);
+  const others = identitiesOf(runtime.config);
   return digestOf(canonical([bare, wanted, runtime.version, others])).slice(0, 16);
 };
 

@@ -3,14 +3,12 @@ import { canonical, digestOf } from '../../../protocol/digest.ts';
 import type { Plan, Staged } from '../../model/plan.ts';
 import type { RuntimeFacts } from '../facts.ts';
 import type { Wiring } from '../runtime.ts';
+import { identitiesOf } from '../parsed.ts';
 import { dumpWords } from './launch.ts';
 
 /** Stands for all bytes that the trial reads. */
 export const trialId = (facts: RuntimeFacts, bare: Wiring, wanted: Wiring): string => {
-  const others = facts.config.map(({ path, fact }) => [
-    path,
-    fact.kind === 'regular' ? fact.digest : fact.kind,
-  ]);
+  const others = identitiesOf(facts.config);
   return digestOf(canonical([bare, wanted, facts.version, facts.given?.words ?? [], others])).slice(0, 16);
 };
 
