@@ -32,7 +32,7 @@ t.test('a new machine from user-data', async (t) => {
   const page = await pageOf([deb, shim.path]);
   t.teardown(() => rm(page, { recursive: true }));
   // Neither the wait for a quiet moment nor a long proof is the subject here.
-  const settings = '# written before the package\nstable = 1\nquiet = 0\n';
+  const settings = '# written before the package\nstable = 1\nquiet = 0\n[runtime]\nprepare = ["slot-1"]\n';
   const userData = await userDataFor({
     url: addressOf(deb),
     sha256: await digestOf(deb),
@@ -51,7 +51,9 @@ t.test('a new machine from user-data', async (t) => {
   const serves = async (t: Test): Promise<void> => {
     await untilServing(node, ['spin-v2']);
     t.same(served(await kubeletSaw(node)), ['spin-v2'], 'the kubelet started when the shim was served');
-    t.ok((await handlersOverCri(node)).includes('spin-v2'), 'containerd says so, too');
+    const listed = await handlersOverCri(node);
+    t.ok(listed.includes('spin-v2'), 'containerd says so, too');
+    t.ok(listed.includes('slot-1'), 'and another one is prepared');
     const pod = await runSpinPod(node, image);
     t.match(pod, { exitCode: 0, log: `${wasmShimLine('1')}hello from wasm\n` });
     await removePod(node, pod.id);
@@ -63,7 +65,7 @@ t.test('a new machine from user-data', async (t) => {
     const unspoiled = { errors: [], recoverable_errors: {} };
     t.match(v1, { stage: null, ...Object.fromEntries(stages.map((name) => [name, unspoiled])) });
     await serves(t);
-    t.equal(await startsOf(node), 2, 'containerd was restarted once, for the handler');
+    t.equal(await startsOf(node), 2, 'containerd was restarted once, for both handlers');
     t.equal(await node.readFile('/etc/rcm-node/config.toml'), settings, 'the package has kept the settings');
   });
 
