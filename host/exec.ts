@@ -8,7 +8,6 @@
 import { ChildProcess } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { open } from 'node:fs/promises';
-import { execa } from 'execa';
 import { Failure } from '../protocol/problem/problem.ts';
 import { errnoOf } from './files/hashing-writer.ts';
 import { isRoots, untrusted } from './files/trusted.ts';
@@ -144,6 +143,8 @@ const start = async (
     const stderr = `(not started: process ${earlier} of it cannot be killed)`;
     return { kind: 'ran', code: null, signal: null, stdout: '', stderr, timedOut: true };
   }
+  // Loaded for the first program: the idle service starts none.
+  const { execa } = await import('execa');
   const { child } = await started(file, () =>
     execa(file, args, {
       reject: false,

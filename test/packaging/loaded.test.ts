@@ -4,8 +4,8 @@ import { bundle } from '../../packaging/bundle.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** Libraries of the idle service: what it asks each minute (systemd, TOML), and what starts programs and writes its log. */
-const wanted: readonly string[] = ['dbus-next', 'smol-toml', 'execa', 'pino'];
+/** Libraries of the idle service: what it asks each minute (systemd, TOML), and what writes its log. */
+const wanted: readonly string[] = ['dbus-next', 'smol-toml', 'pino'];
 
 /** Those that are loaded, or may be, by a `require` in what is loaded. */
 const { inputs } = await bundle(root, 'cli/main.ts', '0.0.0');
