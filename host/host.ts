@@ -19,7 +19,7 @@ import { watchFolders } from './files/watch.ts';
 import type { Log } from './log.ts';
 import { readPressure } from './pressure.ts';
 import { mappedFiles } from './processes/processes.ts';
-import { releaseMemory, heapSize } from './memory.ts';
+import { releaseMemory, usedMemory } from './memory.ts';
 import { mustBeRootsSocket } from './cri/socket-owner.ts';
 import { makeSystemd, type Systemd } from './systemd/systemd.ts';
 import type { Machine } from './facts.ts';
@@ -58,7 +58,7 @@ export type Host = {
   /** Of this node's kubelet; undefined if there is none. Throws `no-identity` if several are possible. */
   readonly kubeconfig: (known: readonly KnownKubeconfig[]) => Promise<string | undefined>;
   readonly releaseMemory: typeof releaseMemory;
-  readonly heapSize: typeof heapSize;
+  readonly usedMemory: typeof usedMemory;
   readonly lock: typeof acquireLock;
   readonly watch: typeof watchFolders;
   readonly clock: Clock;
@@ -121,7 +121,7 @@ export const makeHost = (options: {
     mappedFiles,
     pressure: readPressure,
     releaseMemory,
-    heapSize,
+    usedMemory,
     lock: acquireLock,
     watch: watchFolders,
     clock: realClock,

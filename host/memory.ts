@@ -13,8 +13,5 @@ export const releaseMemory = (how: 'whole' | 'usual'): void => {
   void globalThis.gc?.({ type: 'major', flavor, execution: 'sync' });
 };
 
-/** Bytes that objects take, those included that nothing refers to any more; and bytes that are held for objects. */
-export const heapSize = (): { readonly used: number; readonly held: number } => {
-  const { used_heap_size: used, total_physical_size: held } = getHeapStatistics();
-  return { used, held };
-};
+/** Bytes that objects take, those included that nothing refers to any more. */
+export const usedMemory = (): number => getHeapStatistics().used_heap_size;

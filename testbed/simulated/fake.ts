@@ -84,7 +84,7 @@ export const fakeHost = (options: FakeOptions): Fake => {
       clock: clockOf(time, () => fake.slow > 0 && fake.slow-- > 0),
       // Of the test's own process, which is not to be measured.
       releaseMemory: () => undefined,
-      heapSize: () => ({ used: 0, held: 0 }),
+      usedMemory: () => 0,
       download,
       fetchContent,
       pick,

@@ -8,25 +8,22 @@ import type { Host } from '../../../host/host.ts';
 const mostBytes = 2_500_000;
 /** No settled tick leaves so much behind: what was changed, or downloaded, needed pages that are not needed any more. */
 const muchBytes = 8_000_000;
-/**
- * More than the service needs where nothing changes. What is left of a change is its compiled code: V8 drops it after some collections
- * in which it was not used.
- */
-const largeBytes = 15_000_000;
+/** After such a tick: V8 drops the code that it compiled for it after some collections in which that code was not used. */
+const wholeOnes = 4;
 const leastBytes = 1_000_000;
 
 /** Called after each tick; the first leaves behind what the start did. */
 export const startTidying = ({
   releaseMemory,
-  heapSize,
-}: Pick<Host, 'releaseMemory' | 'heapSize'>): (() => void) => {
-  const state = { bytes: 0 };
+  usedMemory,
+}: Pick<Host, 'releaseMemory' | 'usedMemory'>): (() => void) => {
+  const state = { bytes: 0, whole: 0 };
   return () => {
-    const { used, held } = heapSize();
-    const left = used - state.bytes;
-    const isLarge = held >= largeBytes;
-    if (left < (isLarge ? leastBytes : mostBytes)) return;
-    releaseMemory(isLarge || left >= muchBytes ? 'whole' : 'usual');
-    state.bytes = heapSize().used;
+    const left = usedMemory() - state.bytes;
+    if (left >= muchBytes) state.whole = wholeOnes;
+    if (left < (state.whole > 0 ? leastBytes : mostBytes)) return;
+    releaseMemory(state.whole > 0 ? 'whole' : 'usual');
+    state.whole = Math.max(0, state.whole - 1);
+    state.bytes = usedMemory();
   };
 };

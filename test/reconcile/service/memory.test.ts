@@ -1,31 +1,34 @@
 import t from 'tap';
 import { startTidying } from '../../../daemon/reconcile/service/memory.ts';
 
-/** Of a heap that needs so many megabytes, to which ticks add some. */
-const tidied = (needed: number, ticks: readonly number[]): readonly string[] => {
-  const at = { tick: 0, used: needed * 1e6 };
+/** Of a heap of 7 MB, to which ticks add so much. */
+const tidied = (ticks: readonly number[]): readonly string[] => {
+  const at = { tick: 0, bytes: 7e6 };
   const released: string[] = [];
   const releaseMemory = (how: string): void => {
     released.push(`${at.tick} ${how}`);
-    at.used = needed * 1e6;
+    at.bytes = 7e6;
   };
-  const tidy = startTidying({ releaseMemory, heapSize: () => ({ used: at.used, held: at.used + 1e6 }) });
+  const tidy = startTidying({ releaseMemory, usedMemory: () => at.bytes });
   for (const megabytes of ticks) {
     at.tick += 1;
-    at.used += megabytes * 1e6;
+    at.bytes += megabytes * 1e6;
     tidy();
   }
   return released;
 };
 
-t.test('memory is given back after the first tick, and when ticks have left much behind', async (t) => {
-  t.strictSame(tidied(9, [2, 1, 1, 1, 1, 1, 1]), ['1 whole', '4 usual', '7 usual']);
+t.test('much is left behind once: the next collections give back its pages and its code', async (t) => {
+  t.strictSame(tidied([2, 1.1, 0.5, 0.6, 1.1, 1.1, 1.1, 1.1]), [
+    '1 whole',
+    '2 whole',
+    '4 whole',
+    '5 whole',
+    '8 usual',
+  ]);
+  t.strictSame(tidied([2, 2, 2, 2, 1, 20, 1.1]).slice(4), ['6 whole', '7 whole']);
 });
 
-t.test('a tick that leaves much behind at once has its pages given back', async (t) => {
-  t.strictSame(tidied(4, [2, 0.5, 8, 1]), ['1 usual', '3 whole']);
-});
-
-t.test('a large heap is collected whole, and not for nothing', async (t) => {
-  t.strictSame(tidied(13.5, [2, 0.6, 0.6, 0.2, 0.2, 0.7]), ['1 whole', '3 whole', '6 whole']);
+t.test('settled ticks are tidied up after together', async (t) => {
+  t.strictSame(tidied([2, 2, 2, 2, 1, 1, 1, 1, 1, 1]).slice(4), ['7 usual', '10 usual']);
 });
