@@ -34,7 +34,7 @@ const forms = {
   metadata: metadataOnly('PartialObjectMetadata'),
   metadataList: metadataOnly('PartialObjectMetadataList'),
   /**
-   * API servers up to 1.37 ignore the parameter; it is to be known behind a feature gate first.
+   * API servers up to 1.37 ignore the parameter; a later one will have it behind a feature gate first.
    * https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/5958-client-opt-out-managedfields
    */
   unmanaged: 'application/json;drop=metadata.managedFields,application/json',

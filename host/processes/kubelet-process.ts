@@ -39,7 +39,7 @@ const isScope = (cgroup: string): boolean => /\.scope(\/|$)/.test(cgroup);
 
 /**
  * Whether its arguments and its root folder may be looked at: a user, or a container, can have them on a file system that does not
- * answer, and the look would wait for ever. What is asked here never waits.
+ * answer, and the look would not end. What is asked here never waits.
  */
 export const mayBeLookedAt = async (folder: string): Promise<boolean> =>
   isRootsProcess(folder) &&

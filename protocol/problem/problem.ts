@@ -85,7 +85,7 @@ export const codes = {
       'Correct /etc/rcm-node/config.toml, or update rcm-node if the setting is newer than this version. For the defaults, remove the file.',
   }),
   ...soon({
-    'state-damaged': 'A tick renames the damaged file, and derives what is ours from the files on the disk.',
+    'state-damaged': 'A tick renames the damaged file, and finds on the disk which files rcm-node wrote.',
     locked: 'Another rcm-node process holds the lock on this host; wait for it, or stop it.',
     'handler-in-use': 'Pods use this handler; it is removed when they end. `--force` removes it now.',
     'host-stopping': 'The host shuts down; the change continues at the next boot.',

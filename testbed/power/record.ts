@@ -57,7 +57,7 @@ export const record = async (
   await untilServing(node, [], 600_000);
   const parts: Part[] = [];
   for (const { name, before, work, serves } of rows.filter((row) => names.includes(row.name))) {
-    // Nothing of what is asked for is lost with the power: it was there before.
+    // The files that ask for a change are on the disk before it begins, so the power takes none of them.
     await node.run(['systemctl', 'stop', service]);
     await before();
     await node.run(['sync']);

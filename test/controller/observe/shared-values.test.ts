@@ -10,6 +10,21 @@ const revision = '0123456789abcdef0123456789abcdef';
 const factsOf = (name: string, at: number) =>
   nodeFacts(JSON.parse(JSON.stringify(wholeNode(name, at, { shim: 'spin', revision }))));
 
+const from = (path: string): string => JSON.stringify(join(import.meta.dirname, '../../..', path));
+
+/** What a program prints that looks at its heap with `used()`. A process of its own: what other tests leave behind would be counted with it. */
+const measured = (source: string): string => {
+  const tools = `
+    import { nodeFacts } from ${from('controller/model/node-facts.ts')};
+    import { makeSharedValues } from ${from('controller/observe/shared-values.ts')};
+    const used = () => {
+      for (const _ of [1, 2]) gc();
+      return process.memoryUsage().heapUsed;
+    };`;
+  const argv = ['--expose-gc', '--input-type=module', '-e', `${tools}${source}`];
+  return execFileSync(process.execPath, argv, { encoding: 'utf8' });
+};
+
 t.test('nothing that is known of a Node is another by it', async (t) => {
   const shared = makeSharedValues();
   for (let at = 0; at < 5_000; at++) {
@@ -44,16 +59,8 @@ t.test('Nodes with the same report share it, and two equal handlers of one Node 
 t.test(
   'a Node that changes its report all the time has nothing collect of what it said before',
   async (t) => {
-    const root = join(import.meta.dirname, '..', '..', '..');
-    const from = (path: string): string => JSON.stringify(join(root, path));
     // Its owner can write lists of up to a megabyte, and a status of 16 kB.
     const source = `
-    import { nodeFacts } from ${from('controller/model/node-facts.ts')};
-    import { makeSharedValues } from ${from('controller/observe/shared-values.ts')};
-    const used = () => {
-      for (const _ of [1, 2]) gc();
-      return process.memoryUsage().heapUsed;
-    };
     const saying = (at, handlers, shims) => {
       const name = (one) => 'h-' + at + '-' + one + '-' + 'x'.repeat(90);
       const runtimeHandlers = Array.from({ length: handlers }, (_, one) => ({ name: name(one) }));
@@ -70,9 +77,10 @@ t.test(
     console.log(JSON.stringify({ lists, reports: used() - before }));
     // Still in use, so that it is not collected before it is measured.
     shared.node(saying(0, 0, 0));`;
-    const argv = ['--expose-gc', '--input-type=module', '-e', source];
-    const said = execFileSync(process.execPath, argv, { encoding: 'utf8' });
-    const { lists, reports } = JSON.parse(said) as { readonly lists: number; readonly reports: number };
+    const { lists, reports } = JSON.parse(measured(source)) as {
+      readonly lists: number;
+      readonly reports: number;
+    };
     t.comment(`${(lists / 1e6).toFixed(1)} MB of lists, ${(reports / 1e6).toFixed(1)} MB with reports`);
     t.ok(lists < 10_000_000, `${lists} bytes`);
     t.ok(reports < 20_000_000, `${reports} bytes`);
@@ -84,16 +92,8 @@ t.test(
  * counted with it.
  */
 t.test('a Node of 13 kB takes less than 600 bytes', async (t) => {
-  const root = join(import.meta.dirname, '..', '..', '..');
-  const from = (path: string): string => JSON.stringify(join(root, path));
   const source = `
-    import { nodeFacts } from ${from('controller/model/node-facts.ts')};
-    import { makeSharedValues } from ${from('controller/observe/shared-values.ts')};
     import { wholeNode } from ${from('bench/fleet/whole-node.ts')};
-    const used = () => {
-      for (const _ of [1, 2]) gc();
-      return process.memoryUsage().heapUsed;
-    };
     const say = { shim: 'spin', revision: ${JSON.stringify(revision)} };
     const text = (at) => JSON.stringify(wholeNode('ip-10-0-' + at + '.eu-central-1.compute.internal', at, say));
     const keep = (shared, at) => shared.node(nodeFacts(JSON.parse(text(at))));
@@ -103,9 +103,7 @@ t.test('a Node of 13 kB takes less than 600 bytes', async (t) => {
     const kept = Array.from({ length: 4000 }, (_, at) => keep(shared, at));
     const bytes = (used() - before) / kept.length;
     console.log(JSON.stringify({ bytes, whole: text(1).length }));`;
-  const argv = ['--expose-gc', '--input-type=module', '-e', source];
-  const said = execFileSync(process.execPath, argv, { encoding: 'utf8' });
-  const { bytes, whole } = JSON.parse(said) as { readonly bytes: number; readonly whole: number };
+  const { bytes, whole } = JSON.parse(measured(source)) as { readonly bytes: number; readonly whole: number };
   t.comment(`${bytes.toFixed(0)} bytes of ${whole}`);
   // Without the shared values it is 1,300, and 2,000 with all of the report.
   t.ok(bytes < 600, `${bytes} bytes for each Node`);

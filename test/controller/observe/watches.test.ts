@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { makeMetrics } from '../../../controller/observe/metrics.ts';
 import { openWatches } from '../../../controller/observe/watches.ts';
 import { realClock } from '../../../host/host.ts';
@@ -8,6 +8,19 @@ import { startFleet } from '../../../testbed/controller/fleet-server.ts';
 import { keepLog } from '../../../testbed/controller/kept-log.ts';
 import { until } from '../../../testbed/until.ts';
 import { node, shim } from '../../../testbed/controller/worker.ts';
+
+/** Those of a fleet, without a log, once all have begun. */
+const watchesOf = async (t: Test, fleet: Awaited<ReturnType<typeof startFleet>>) => {
+  const watches = openWatches(
+    fleet.connect(),
+    realClock,
+    () => undefined,
+    () => undefined,
+  );
+  t.teardown(() => watches.stop());
+  await until(() => watches.trouble() === undefined);
+  return watches;
+};
 
 t.test('there is a view while all lists are complete, watched and recent', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
@@ -75,14 +88,7 @@ t.test('a Node with deeply nested JSON does not stop the watch of others', needs
 
 t.test('lists are read in pages, and not from the cache of the server', needsOpenssl, async (t) => {
   const fleet = await startFleet(t);
-  const watches = openWatches(
-    fleet.connect(),
-    realClock,
-    () => undefined,
-    () => undefined,
-  );
-  t.teardown(() => watches.stop());
-  await until(() => watches.trouble() === undefined);
+  await watchesOf(t, fleet);
   const lists = fleet.server.asked.filter(({ url }) => !url.searchParams.has('watch'));
   t.equal(lists.length, 3);
   for (const { url } of lists) t.same(Object.fromEntries(url.searchParams), { limit: '250' });
@@ -101,14 +107,7 @@ t.test('of what Nodes have in common there is one copy', needsOpenssl, async (t)
       kind: 'Node',
       metadata: { name, annotations: { 'rcm.spinkube.dev/status': status } },
     });
-  const watches = openWatches(
-    fleet.connect(),
-    realClock,
-    () => undefined,
-    () => undefined,
-  );
-  t.teardown(() => watches.stop());
-  await until(() => watches.trouble() === undefined);
+  const watches = await watchesOf(t, fleet);
   const [one, other] = watches.view(new Map())?.nodes ?? [];
   t.match(one?.detail, { shims: { spin: { r: 'r1' } } });
   t.equal(one?.detail, other?.detail);
