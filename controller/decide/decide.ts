@@ -8,6 +8,7 @@ import { placementsOf } from './rollout/placement.ts';
 import { askedOf, nodeChanges } from './node-changes.ts';
 import { finalizerChange, holdersOf } from './shims/removal.ts';
 import { settlesAt } from './rollout/rollout.ts';
+import { withoutAbsent } from './shims/slot-absent.ts';
 import { withoutDoubles } from './shims/slot-doubles.ts';
 import { slotIn, slotsOf } from './shims/slots.ts';
 import { startsOf } from './shims/starting.ts';
@@ -17,7 +18,7 @@ import { byName } from '../model/wording.ts';
 export const decideFleet = (seen: View): Decision => {
   const { now } = seen;
   const nodes = [...seen.nodes].sort(byName);
-  const shims = withoutDoubles([...seen.shims].sort(byName), nodes, seen.classes);
+  const shims = withoutAbsent(withoutDoubles([...seen.shims].sort(byName), nodes, seen.classes), nodes);
   const view = { ...seen, shims };
   const all = placementsOf(nodes, shims);
   const slots = slotsOf(shims, all, view.classes);

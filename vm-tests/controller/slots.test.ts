@@ -215,6 +215,22 @@ t.test('two Shims that hold one slot do not stay so, and the one that serves Pod
   t.equal(await invocation(), loaded);
 });
 
+t.test('a slot that no node has is not kept, as a restored status brings it', async (t) => {
+  await controller.stop();
+  await patchStatus('x', { slot: 'slot-9' });
+  await untilMarked(
+    cluster,
+    node,
+    'slot-9 would need a restart',
+    (marks) => statesOf(marks)['slot-9'] === 'failed',
+  );
+  await controller.start();
+  await untilSlot('x', 'slot-2');
+  await untilConditions(cluster, 'x', 'Available=True Served');
+  t.equal(await invocation(), loaded);
+  lap('it has a slot that is there');
+});
+
 t.test('the removal of Shims leaves what was prepared, and restarts nothing', async (t) => {
   for (const name of ['early', 'pod-spin-v2', 'pod-wasm.v2'])
     await cluster.kubectl(['delete', 'pod', name, '--grace-period=0', '--force']);

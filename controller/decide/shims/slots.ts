@@ -8,6 +8,7 @@ import { shimKey } from '../../model/keys.ts';
 import { byName, countOf, someOf } from '../../model/wording.ts';
 import type { Placement, Placements } from '../rollout/placement.ts';
 import { isOurs } from './class-content.ts';
+import { isAbsent } from './slot-absent.ts';
 
 /** `why` is for people. */
 type Found = { readonly given?: string; readonly why: string };
@@ -58,17 +59,27 @@ export const slotsOf = (
   for (const { shim, former } of seeking) {
     const { given, why } = slotFor(shim, of.get(shim)!, taken, ledBy(shim, classes), former);
     if (given !== undefined) taken.add(given);
-    const lost = lostBy(shim, former, shims);
+    const lost = lostBy(shim, former, shims, of.get(shim)!.targets);
     slots.set(shim, { ...(given === undefined ? {} : { given }), why: `${lost}${why}` });
   }
   return slots;
 };
 
-/** slot-doubles.ts left it without the slot that it had. */
-const lostBy = (shim: ShimFacts, former: string | undefined, shims: readonly ShimFacts[]): string => {
+/** slot-doubles.ts or slot-absent.ts left it without the slot that it had. */
+const lostBy = (
+  shim: ShimFacts,
+  former: string | undefined,
+  shims: readonly ShimFacts[],
+  targets: readonly NodeFacts[],
+): string => {
   const lost = shim.status?.slot ?? former;
-  const keeper = lost === undefined ? undefined : shims.find(({ handler }) => handler === lost);
-  return keeper ? `the handler ${lost} in its status is that of the Shim ${keeper.name}, and ` : '';
+  if (lost === undefined) return '';
+  const keeper = shims.find(({ handler }) => handler === lost);
+  const its = shim.status?.slot === undefined ? 'of its RuntimeClass' : 'in its status';
+  if (keeper) return `the handler ${lost} ${its} is that of the Shim ${keeper.name}, and `;
+  return isAbsent(lost, shim, targets)
+    ? `the handler ${lost} ${its} is prepared on none of its selected nodes, and `
+    : '';
 };
 
 const given = (slot: string): Found => ({ given: slot, why: `the prepared handler ${slot} is given to it` });
@@ -84,7 +95,7 @@ const slotFor = (
     return {
       why: 'no prepared handler slot-… is for a Shim with options, annotations or runtime.type: oci; name a handler that is prepared for it in spec.runtimeClass.handler, or take scope: no-restart out',
     };
-  if (former !== undefined && !held.has(former)) return given(former);
+  if (former !== undefined && !held.has(former) && !isAbsent(former, shim, targets)) return given(former);
   const taken = new Set([...held, ...led.keys()]);
   const [first, ...others] = targets.map((node) => ({ node, free: new Set(preparedOn(node, shim)) }));
   if (!first) return { why: 'no selected node reports yet, so it is not known which handlers are prepared' };
