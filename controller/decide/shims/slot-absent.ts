@@ -4,10 +4,7 @@
  */
 import type { NodeFacts, ShimFacts } from '../../model/fleet.ts';
 import { selects } from '../../../protocol/node-selector.ts';
-
-/** What is prepared there cannot be told: its report is missing, damaged or cut, or it refuses its whole configuration. */
-export const isUntold = ({ state, detail }: NodeFacts): boolean =>
-  detail === undefined || detail.trunc === true || state === 'Refused';
+import { isUntold } from './slot-untold.ts';
 
 /**
  * Only a node that says so plainly lacks it: it lists no such handler, or would have to restart its runtime for this Shim. Any other

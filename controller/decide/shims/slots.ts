@@ -9,6 +9,7 @@ import { byName, countOf, someOf } from '../../model/wording.ts';
 import type { Placement, Placements } from '../rollout/placement.ts';
 import { isOurs } from './class-content.ts';
 import { isAbsent } from './slot-absent.ts';
+import { isUntold, untoldOf } from './slot-untold.ts';
 
 /** `why` is for people. */
 type Found = { readonly given?: string; readonly why: string };
@@ -104,7 +105,13 @@ const slotFor = (
   const served = new Set([...strays.values()].flat().map(({ handler }) => handler));
   const best = free.find((name) => served.has(name)) ?? free[0];
   if (best !== undefined) return given(best);
-  const without = targets.filter((node) => preparedOn(node, shim).every((name) => taken.has(name)));
+  const lacking = targets.filter((node) => preparedOn(node, shim).every((name) => taken.has(name)));
+  const untold = untoldOf(lacking);
+  const without = lacking.filter((node) => !isUntold(node));
+  if (untold !== '' && without.length === 0)
+    return {
+      why: `no prepared handler is given to it: on which nodes they are is not known, because ${untold}`,
+    };
   const where =
     without.length === 0
       ? `none is free on all of ${countOf(targets.length, 'selected node')}`
@@ -115,7 +122,7 @@ const slotFor = (
   });
   const because = leading.length === 0 ? '' : ` (${someOf(leading)})`;
   return {
-    why: `no prepared handler is free for it: ${where}${because}; add names that begin with slot- to [runtime] prepare in the settings of the nodes, delete a Shim or a RuntimeClass that has one, or take scope: no-restart out`,
+    why: `no prepared handler is free for it: ${where}${because}; add names that begin with slot- to [runtime] prepare in the settings of the nodes, delete a Shim or a RuntimeClass that has one, or take scope: no-restart out${untold === '' ? '' : `; also, ${untold}`}`,
   };
 };
 

@@ -55,6 +55,29 @@ t.test('it says why there is none', async (t) => {
   t.match(slots([seeking('spin')], [aNode('a', prepared('spin-v2'))]), { spin: /none is free on a;/ });
 });
 
+t.test('it names the nodes that do not tell what is prepared, with the way out', async (t) => {
+  const good = aNode('good', prepared('slot-1'));
+  const whyOf = (...nodes: readonly NodeFacts[]) => slots([seeking('spin')], [good, ...nodes]).spin;
+  const mute = aNode('mute', {}, { state: undefined, detail: undefined });
+  t.equal(whyOf(mute), 'slot-1', 'one where rcm-node never reported is not waited for');
+  t.match(
+    whyOf(aNode('a', {}, { detail: undefined }), aNode('b', {}, { detail: undefined }), mute),
+    /^no prepared handler is given to it: .* the annotation rcm.spinkube.dev\/status of a and b is missing or cannot be read: check that rcm-node runs there .*; or leave out these nodes \(spec.nodeSelector/,
+  );
+  const later = aNode('a', {}, { detail: undefined, skew: 'too-new' });
+  t.match(whyOf(later), /the rcm-node of a is too new for this controller: upgrade the controller/);
+  t.match(whyOf(aNode('a', {}, { detail: { trunc: true, shims: {} } })), /not all handlers of a fit into/);
+  t.match(
+    whyOf(aNode('a', {}, { state: 'Refused' })),
+    /rcm-node changes nothing on a: kubectl describe node/,
+  );
+  const cut = aNode('a', {}, { detail: { trunc: true, shims: prepared('slot-1') } });
+  t.equal(whyOf(cut), 'slot-1', 'what it does tell counts');
+  const both = whyOf(aNode('a', {}, { detail: undefined }), aNode('b', {}));
+  t.match(both, /none is free on b; add names .*; also, the annotation rcm.spinkube.dev\/status of a is/);
+  t.notMatch(both, /free on a/);
+});
+
 t.test('where the status was lost, the slot by which nodes serve it is given again', async (t) => {
   const nodes = [aNode('a', { ...prepared('slot-1'), 'slot-2': { s: 'served', n: 'spin', r: 'r2' } })];
   t.strictSame(slots([seeking('spin')], nodes), { spin: 'slot-2' });
