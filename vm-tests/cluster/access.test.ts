@@ -469,10 +469,16 @@ t.test('a cluster reserves handlers', async (t) => {
   const noRestart = { runtimeClass: undefined, rolloutStrategy: { scope: 'no-restart' } };
   const asked = await wouldCreate({ ...from('https://example.com/shim'), ...noRestart });
   t.equal(asked.status, 201, `one that asks for a slot names none: ${asked.message}`);
-  await settings({ reservedHandlers: 'slot-*' });
-  await until('slots are reserved', handler('slot-1'), 422);
-  const refused = await wouldCreate({ ...from('https://example.com/shim'), ...noRestart });
-  t.match(refused.message, /the handler "slot-…" is reserved in this cluster/);
+  for (const entry of ['slot-*', 'slot-1', 'slot-1*', 's*']) {
+    await settings({ reservedHandlers: `gvisor ${entry}` });
+    const refused = await cluster.waitFor(`${entry} is in force`, async () => {
+      const { message } = await wouldCreate({ ...from('https://example.com/shim'), ...noRestart });
+      return message.includes(`"${entry}" in reservedHandlers`) && message;
+    });
+    t.match(refused, /reserves a handler that the controller could give to this Shim: name a prepared one/);
+    t.equal((await wouldCreate(handler('slot-1'))).status, 422, entry);
+    t.equal((await wouldCreate(handler('wasmtime'))).status, 201, entry);
+  }
 });
 
 t.test('entries are separated by blanks, commas or line breaks', async (t) => {
