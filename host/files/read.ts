@@ -15,13 +15,13 @@ import {
   openSync,
   readdirSync,
   readlinkSync,
-  readSync,
   type Stats,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { pieces } from './chunks.ts';
+import { bytesOf, maxBytes, notFile, notText, tooLarge } from './content.ts';
 import { placeIn, resolveIn } from './root-path.ts';
 import { errnoOf } from './hashing-writer.ts';
 import type { FileFact, LinkFact } from '../facts.ts';
@@ -52,10 +52,6 @@ export type Reads = {
   linkAt(path: string): Promise<LinkFact>;
 };
 
-/** A configuration larger than this is no configuration. */
-const maxBytes = 8 * 1024 * 1024;
-const pieceBytes = 4096;
-
 const digestOfFile = async (file: string): Promise<string | null> => {
   // O_NONBLOCK: the open of a named pipe would wait for a writer.
   await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -73,51 +69,10 @@ const unseen = (error: unknown): FileFact => {
     : { kind: 'unreadable', why: errno, errno };
 };
 
-const notFile = (facts: Stats, path: string): FileFact => {
-  const what = facts.isDirectory()
-    ? 'a folder'
-    : facts.isFIFO()
-      ? 'a named pipe'
-      : facts.isSocket()
-        ? 'a socket'
-        : 'a device';
-  return { kind: 'foreign', what, hint: `Put a file in its place, or move it away: ls -ld ${path}` };
-};
-
-const tooLarge = ({ size }: Stats, path: string): FileFact => ({
-  kind: 'unreadable',
-  why: `at most ${maxBytes} bytes are read of a configuration, and it has ${size > maxBytes ? size : 'more'}`,
-  hint: `See what it is, and move it away if it is no configuration: file ${path}; ls -lh ${path}`,
-});
-
-/** Until its end, wherever that is by now: the kernel's own files tell no size, and some have no end. Undefined: it has too many. */
-const bytesOf = (fd: number, expected: number): Buffer | undefined => {
-  const parts: Buffer[] = [];
-  for (let [size, room] = [0, expected || pieceBytes]; size <= maxBytes; room = pieceBytes) {
-    const part = Buffer.allocUnsafe(room);
-    const bytes = readSync(fd, part);
-    if (bytes === 0) return Buffer.concat(parts);
-    parts.push(part.subarray(0, bytes));
-    size += bytes;
-  }
-  return undefined;
-};
-
-/** The line is that of the first byte that is none of UTF-8. */
-const notText = (bytes: Buffer, path: string): FileFact => {
-  let line = 1;
-  for (let start = 0; ; ) {
-    const end = bytes.indexOf(0x0a, start);
-    if (!isUtf8(bytes.subarray(start, end < 0 ? bytes.length : end)) || end < 0) break;
-    line += 1;
-    start = end + 1;
-  }
-  return {
-    kind: 'unreadable',
-    why: `text in UTF-8 is expected, and line ${line} is none`,
-    hint: `Save it as UTF-8, for instance: iconv -f ISO-8859-1 -t UTF-8 ${path}. Where it is no text at all, move it away.`,
-  };
-};
+/** Of the open of a file that was there just before: the folder that a link led to is gone, or a link is in its place. */
+const isReplaced = (error: unknown): boolean => ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error));
+/** Of a file that is replaced meanwhile: it must not be taken for absent. */
+const mostLooks = 10;
 
 /** Without an exception for what is not there, which takes longer than the call. Throws for what cannot be seen. */
 const lstatOf = (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false });
@@ -136,20 +91,25 @@ export const makeReads = (root: string): Reads => {
   const own = (path: string): string => placeIn(root, path, false);
   const real = (path: string): string => placeIn(root, path, true);
 
-  /** Absent only where the kernel says so: what cannot be seen may be there all the same. */
-  const missing = (path: string): FileFact => {
-    try {
-      // A link that leads nowhere is not "absent": writing there would replace the link of another owner.
-      return lstatOf(own(path))?.isSymbolicLink()
-        ? {
-            kind: 'foreign',
-            what: `a symbolic link that leads nowhere (to ${readlinkSync(own(path))})`,
-            hint: `Point the link to a file that is there, or remove it: ls -l ${path}`,
-          }
-        : { kind: 'absent' };
-    } catch (error) {
-      return unseen(error);
-    }
+  /** As `resolveIn`, but throws for what cannot be seen, which may be there all the same. */
+  const seek = (path: string): string | undefined =>
+    resolveIn(root, path, undefined, (error) => {
+      throw error;
+    });
+
+  /** Of what could not be followed; undefined: it is there by now. */
+  const missing = (path: string): FileFact | undefined => {
+    const facts = lstatOf(own(path));
+    if (facts === undefined) return { kind: 'absent' };
+    if (!facts.isSymbolicLink()) return undefined;
+    // Where it leads may be replaced just now.
+    for (let left = mostLooks; left > 0; left -= 1) if (seek(path) !== undefined) return undefined;
+    // A link that leads nowhere is not "absent": writing there would replace the link of another owner.
+    return {
+      kind: 'foreign',
+      what: `a symbolic link that leads nowhere (to ${readlinkSync(own(path))})`,
+      hint: `Point the link to a file that is there, or remove it: ls -l ${path}`,
+    };
   };
 
   const read = (resolved: string, path: string): FileFact => {
@@ -177,10 +137,25 @@ export const makeReads = (root: string): Reads => {
     }
   };
 
-  const look = async (path: string): Promise<FileFact> => {
-    const resolved = resolveIn(root, path);
+  /** Undefined: it was replaced between two system calls. */
+  const lookOnce = (path: string): FileFact | undefined => {
+    const resolved = seek(path);
+    if (resolved === undefined) return missing(path);
     try {
-      return resolved === undefined ? missing(path) : read(resolved, path);
+      return read(resolved, path);
+    } catch (error) {
+      if (isReplaced(error)) return undefined;
+      throw error;
+    }
+  };
+
+  const look = async (path: string): Promise<FileFact> => {
+    try {
+      for (let left = mostLooks; left > 0; left -= 1) {
+        const fact = lookOnce(path);
+        if (fact) return fact;
+      }
+      return { kind: 'unreadable', why: 'it is replaced again and again', errno: 'EAGAIN' };
     } catch (error) {
       return unseen(error);
     }

@@ -5,6 +5,7 @@
 import { lstatSync, readlinkSync, realpathSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { Failure } from '../../protocol/problem/problem.ts';
+import { errnoOf } from './hashing-writer.ts';
 
 /** As many as the kernel follows: path_resolution(7). */
 const maxLinks = 40;
@@ -38,21 +39,33 @@ export const follow = (
   return at;
 };
 
-const onHost = (path: string): string | undefined => {
+/** What the kernel says where nothing is. Links that go round lead nowhere. */
+const isNowhere = (error: unknown): boolean => ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error));
+
+/** Told of an error that does not say that nothing is there; may throw. */
+type Unseen = (error: unknown) => void;
+
+const onHost = (path: string, unseen: Unseen): string | undefined => {
   try {
     return realpathSync.native(path.startsWith('/') ? path : `/${path}`);
-  } catch {
+  } catch (error) {
+    if (!isNowhere(error)) unseen(error);
     return undefined;
   }
 };
 
 /**
  * Resolves `path` as a process inside `root` would, and returns it as a path for this process; undefined when nothing is
- * there. `spend` is called before each access to the file system, and may throw.
+ * there, or nothing can be seen there. `spend` is called before each access to the file system, and may throw.
  */
-export const resolveIn = (root: string, path: string, spend?: () => void): string | undefined => {
+export const resolveIn = (
+  root: string,
+  path: string,
+  spend?: () => void,
+  unseen: Unseen = () => undefined,
+): string | undefined => {
   // On the host itself all links are followed as the C library does it.
-  if (root === '/' && !spend) return onHost(path);
+  if (root === '/' && !spend) return onHost(path, unseen);
   const at = follow(path, (next) => {
     spend?.();
     try {
@@ -60,7 +73,8 @@ export const resolveIn = (root: string, path: string, spend?: () => void): strin
       const facts = lstatSync(join(root, next), { throwIfNoEntry: false });
       if (facts === undefined) return null;
       return facts.isSymbolicLink() ? readlinkSync(join(root, next)) : undefined;
-    } catch {
+    } catch (error) {
+      if (!isNowhere(error)) unseen(error);
       return null;
     }
   });

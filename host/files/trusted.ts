@@ -97,13 +97,12 @@ export const mustBeRoots = (root: string, path: string): void => {
     try {
       // An error for each path where nothing is would cost more than the question.
       facts = lstatSync(full, { throwIfNoEntry: false });
+      // The owner and mode of a link say nothing: who may write its folder may replace it.
+      if (facts?.isSymbolicLink()) return readlinkSync(full);
     } catch (error) {
-      if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error))) return null;
       throw unseen(path, errnoOf(error), error);
     }
     if (facts === undefined) return null;
-    // The owner and mode of a link say nothing: who may write its folder may replace it.
-    if (facts.isSymbolicLink()) return readlinkSync(full);
     if (!isRoots(root, facts)) throw untrusted(root, path, at, facts);
     return undefined;
   };

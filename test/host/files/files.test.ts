@@ -1,5 +1,6 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -148,6 +149,48 @@ t.test('a file that cannot be read is never reported as absent', async (t) => {
   t.match(endless, { kind: 'unreadable', why: /at most 8388608 .* has more$/ });
   const version = await makeFiles('/').look('/proc/version');
   t.match(version, { kind: 'regular', text: readFileSync('/proc/version', 'utf8') });
+});
+
+t.test('what is there is never absent, however long the way to it is', async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'rcm-far-'));
+  // Not tap's own folder: what removes that one takes no such path.
+  t.teardown(() => execFileSync('rm', ['-r', root]));
+  // Each link is short; all links followed, the path is longer than the kernel takes (PATH_MAX).
+  const far = Array.from({ length: 15 }, () => 'd'.repeat(140)).join('/');
+  for (const link of ['a', 'a/b']) {
+    mkdirSync(`${root}/${link.slice(0, -1)}${far}`, { recursive: true });
+    symlinkSync(far, join(root, link));
+  }
+  writeFileSync(join(root, 'a/b/file'), 'x');
+  for (const look of [makeFiles('/').look(join(root, 'a/b/file')), makeFiles(root).look('/a/b/file')])
+    t.match(await look, { kind: 'unreadable', errno: 'ENAMETOOLONG' });
+});
+
+/** Replaces the folder of a file as the kubelet does with a volume: by a rename of the link that leads to it. */
+const exchange = `
+const { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } = require('node:fs');
+process.chdir(process.argv[1]);
+for (let count = 0; ; count += 1) {
+  mkdirSync('v' + count);
+  writeFileSync('v' + count + '/file', 'x');
+  symlinkSync('v' + count, 'next');
+  renameSync('next', 'data');
+  if (count === 0) process.stdout.write('begun');
+  else rmSync('v' + (count - 1), { recursive: true });
+}`;
+
+t.test('a file whose folder is exchanged all the time is neither absent nor a link to nowhere', async (t) => {
+  const root = t.testdir({});
+  symlinkSync('data/file', join(root, 'file'));
+  const child = spawn(process.execPath, ['-e', exchange, root], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  const files = makeFiles('/');
+  const kinds = new Set<string>();
+  for (const end = performance.now() + 1_000; performance.now() < end; )
+    kinds.add((await files.look(join(root, 'file'))).kind);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  t.same([...kinds], ['regular']);
 });
 
 t.test('a file without read permission is unreadable, and not absent', async (t) => {

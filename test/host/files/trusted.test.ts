@@ -1,7 +1,20 @@
-import { chmodSync, chownSync, lchownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { isRoots, mustBeRoots } from '../../../host/files/trusted.ts';
+import { thrownProblem } from '../../../testbed/failure.ts';
+import { until } from '../../../testbed/until.ts';
 import { hintOf, type Problem, problemOf } from '../../../protocol/problem/problem.ts';
 
 const asRoot = process.getuid?.() === 0 ? false : 'needs root, to give files to another user';
@@ -147,4 +160,17 @@ t.test('a path that cannot be read is refused', { skip: asRoot }, async (t) => {
   process.seteuid?.(0);
   t.match(problem, { code: 'unreadable-source', message: /EACCES/ });
   rmSync(inner);
+});
+
+t.test('a link that cannot be followed is refused as what cannot be seen', async (t) => {
+  // The kernel shows a link to the program of a process that has ended, and it leads nowhere.
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => parent.kill('SIGKILL'));
+  const [pid] = (await once(parent.stdout, 'data')) as [Buffer];
+  const folder = `/proc/${pid.toString().trim()}`;
+  await until(() => /^State:\s+Z/m.test(readFileSync(`${folder}/status`, 'utf8')));
+  const problem = thrownProblem(() => mustBeRoots('/', `${folder}/exe`));
+  t.match(problem, { code: 'unreadable-source', message: /cannot be seen: ENOENT/ });
 });
