@@ -7,15 +7,31 @@
 import { realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Failure } from '../../protocol/problem/problem.ts';
+import { errnoOf } from '../files/hashing-writer.ts';
 import { mustBeRoots } from '../files/trusted.ts';
+
+/** Undefined: there is none, also where a runtime that starts makes it anew just now. */
+const seen = (path: string): { readonly uid: number; readonly real: string } | undefined => {
+  try {
+    const { uid } = statSync(path);
+    return { uid, real: realpathSync(path) };
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error))) return undefined;
+    throw new Failure(
+      { code: 'runtime-unreachable', message: `the socket ${path} cannot be looked at: ${errnoOf(error)}` },
+      error,
+    );
+  }
+};
 
 /** Throws Failure 'untrusted' or 'runtime-unreachable' when another user may have made the socket; a missing one fails the call. */
 export const mustBeRootsSocket = (path: string): void => {
-  const uid = statSync(path, { throwIfNoEntry: false })?.uid;
-  if (uid === undefined) return;
+  const found = seen(path);
+  if (!found) return;
+  const { uid, real } = found;
   // Checks the folder as it is named, so also links on the way, and the folder that the socket is really in.
   mustBeRoots('/', dirname(path));
-  mustBeRoots('/', dirname(realpathSync(path)));
+  mustBeRoots('/', dirname(real));
   if (uid === 0 || uid === process.geteuid?.()) return;
   throw new Failure({
     code: 'runtime-unreachable',

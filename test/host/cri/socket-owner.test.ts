@@ -1,7 +1,10 @@
-import { chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { mustBeRootsSocket } from '../../../host/cri/socket-owner.ts';
 import { problemOf } from '../../../protocol/problem/problem.ts';
@@ -52,6 +55,28 @@ t.test(
     t.equal(refusal(`${path}-that-is-not-there`), undefined);
   },
 );
+
+t.test('a link that leads round is said to be one', async (t) => {
+  const path = join(t.testdir({}), 'round');
+  symlinkSync('round', path);
+  t.match(refusal(path), { code: 'runtime-unreachable', message: /round cannot be looked at: ELOOP/ });
+});
+
+t.test('a socket that is made anew all the time is a missing one at worst', { skip: notRoot }, async (t) => {
+  const path = await listen(t);
+  const again = `for (const { rmSync, writeFileSync } = require('node:fs'); ; ) { rmSync('${path}', { force: true }); writeFileSync('${path}', ''); process.stdout.write('.'); }`;
+  const child = spawn(process.execPath, ['-e', again], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  child.stdout.resume();
+  const codes = new Set<unknown>();
+  for (const end = performance.now() + 500; performance.now() < end; await setImmediate()) {
+    const { code } = (refusal(path) ?? {}) as { readonly code?: string };
+    codes.add(code);
+  }
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  t.same([...codes], [undefined]);
+});
 
 t.test('a socket that another user made is refused, with its owner', { skip: notRoot }, async (t) => {
   const path = await listen(t);
