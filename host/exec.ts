@@ -114,7 +114,8 @@ const runningProgram = /^\/proc\/\d+\/exe$/;
 const run: Tools['run'] = async (argv, options) => {
   const [file, ...args] = argv;
   if (!runningProgram.test(file)) return start(argv, options);
-  const opened = await open(file).catch((error: unknown) => errnoOf(error));
+  const opened = await open(file).catch((error: unknown) => short(file, error) ?? errnoOf(error));
+  if (opened instanceof Failure) throw opened;
   if (typeof opened === 'string')
     return { kind: 'not-started', errno: opened, message: `${file} cannot be opened: ${opened}` };
   try {

@@ -157,7 +157,7 @@ const limited = (limits: string, source: string) => {
     import { openSync, closeSync, readFileSync } from 'node:fs';
     const { makeTools } = await import(${from});
     const tools = makeTools();
-    const run = () => tools.run(['/bin/true'], { deadlineMs: 20_000 }).then(
+    const run = (program = '/bin/true') => tools.run([program], { deadlineMs: 20_000 }).then(
       (result) => result.kind,
       (error) => error.problem?.code + ': ' + error.message,
     );
@@ -172,13 +172,14 @@ t.test('without a free file descriptor it says so, and goes on when there is one
     console.log(await run());
     try { for (;;) open.push(openSync('/dev/null')); } catch {}
     console.log(await run());
+    console.log(await run('/proc/1/exe'));
     for (const one of open) closeSync(one);
     console.log(await run());`;
+  const why = 'was not started: this process has as many open files as it may (EMFILE)';
   t.match(await limited('ulimit -n 80', source), {
     code: 0,
     stderr: '',
-    stdout:
-      'ran\nout-of-resources: /bin/true was not started: this process has as many open files as it may (EMFILE)\nran\n',
+    stdout: `ran\nout-of-resources: /bin/true ${why}\nout-of-resources: /proc/1/exe ${why}\nran\n`,
   });
 });
 
