@@ -7,6 +7,7 @@
  * - a refused Hello rejects a promise that has no handler, which ends the process too;
  * - its proxies fetch and parse XML before the first call, so only plain messages are used here;
  * - `disconnect` closes one half of the socket, so a bus that stopped reading would keep the process alive;
+ * - it parses in a listener of the socket, where a message that is none would end the process;
  * - it delivers signals and replies from any sender, and any local user may send signals to our connection.
  *
  * So messages of two senders only are accepted: the bus itself, and the owner of `peer` at that moment. This includes
@@ -72,6 +73,7 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
 
   const bus = open(options, unreachable);
   const socket = socketOf(bus);
+  endAtNonsense(socket);
   const gone = Promise.withResolvers<never>();
   // Usually no call is pending at the moment of the loss; the next call finds it.
   gone.promise.catch(() => {});
@@ -113,7 +115,7 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
     const hold = (holds: boolean): void => void (holds ? socket.ref() : socket.unref());
     return await use({ lost: gone.promise, call, hold });
   } finally {
-    // Written bytes are already in the kernel, so a call whose answer is not awaited is still sent.
+    // A call whose answer is not awaited may not be sent any more.
     socket.destroy();
   }
 };
@@ -159,6 +161,20 @@ const open = (options: BusOptions, unreachable: Unreachable): MessageBus => {
   } catch (error) {
     throw unreachable(`the address of the system bus cannot be used: ${said(error)}`, error);
   }
+};
+
+/** What is no message ends the connection, as a bus ends it with one who sends such. */
+const endAtNonsense = (socket: Socket): void => {
+  const emit = socket.emit.bind(socket);
+  socket.emit = (event: string | symbol, ...given: unknown[]): boolean => {
+    try {
+      return emit(event, ...given);
+    } catch (error) {
+      if (event !== 'readable') throw error;
+      socket.destroy(new Error(`what it sends cannot be read: ${said(error)}`, { cause: error }));
+      return true;
+    }
+  };
 };
 
 /** dbus-next does not export its stream, which is needed to detect the end and to free the handle. */

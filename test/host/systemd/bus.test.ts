@@ -95,6 +95,35 @@ t.test('a socket of the service itself needs no Hello, no name and no rule', asy
   t.strictSame(heard, ['Said one']);
 });
 
+t.test('what is no message is systemd-unreachable, and does not end the process', async (t) => {
+  /** A return: the length of its body, and its fields. */
+  const returned = (body: number, fields: readonly number[]): Buffer => {
+    const header = Buffer.alloc(16);
+    header.set([0x6c, 2]);
+    header.writeUInt32LE(body, 4);
+    header.writeUInt32LE(fields.length, 12);
+    return Buffer.concat([header, Buffer.from(fields), Buffer.alloc(16)]);
+  };
+  const nonsense = {
+    'a body of gigabytes': returned(0x7fff_ffff, [5, 1, 0x75, 0, 1, 0, 0, 0]),
+    'a field of an unknown type': returned(0, Array(16).fill(0x41)),
+    'a signature without its end': returned(4, [8, 1, 0x67, 0, 3, 0x28, 0x28, 0x28, 0]),
+  };
+  for (const [name, bytes] of Object.entries(nonsense)) {
+    const address = await fakeBus(t, (socket) => {
+      socket.on('data', (data) => {
+        if (data.includes('AUTH')) socket.write('OK 0123456789abcdef0123456789abcdef\r\n');
+        if (data.includes('Hello')) socket.write(bytes);
+      });
+    });
+    const asked = withBus({ address, direct: true, callDeadlineMs: 20_000 }, (bus) =>
+      bus.call({ ...listNames, destination: 'org.example.Peer' }),
+    );
+    const problem = await rejectedProblem(asked);
+    t.match(problem, { code: 'systemd-unreachable', message: /what it sends cannot be read/ }, name);
+  }
+});
+
 t.test('a bus that refuses Hello does not end the process', async (t) => {
   const refuses = await fakeBus(t, (socket) => {
     socket.on('data', (data) => {
