@@ -182,9 +182,13 @@ const store = (before: Observed): readonly Check[] =>
 
 const writable = async (host: Host, path: string): Promise<readonly Check[]> => {
   await host.files.trust(path);
-  const exists = await host.files.isFolder(path);
-  const probe = `${exists ? path : folderOf(path)}/.rcm-node-doctor`;
+  // It is made when it is needed, with those above it: another root may have none of them.
+  const isThere = async (one: string): Promise<boolean> =>
+    one === '/' || (await host.files.isFolder(one)) || (await host.files.stat(one)) !== null;
+  let folder = path;
+  while (!(await isThere(folder))) folder = folderOf(folder);
+  const probe = `${folder === '/' ? '' : folder}/.rcm-node-doctor`;
   await host.files.put(probe, '', 0o600);
   await host.files.removeTree(probe);
-  return [good('folder', `${exists ? path : folderOf(path)} is writable`)];
+  return [good('folder', `${folder} is writable${folder === path ? '' : `, for ${path}`}`)];
 };

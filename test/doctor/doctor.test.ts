@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Host } from '../../host/host.ts';
@@ -148,14 +148,26 @@ t.test('another root without a runtime is reported', async (t) => {
   t.match(about(checks, 'runtime'), [{ verdict: 'bad', says: `containerd is not installed below ${root}` }]);
   t.same(
     about(checks, 'folder').map((one) => one.says),
-    ['/opt is writable', '/var/lib is writable', '/run is writable'],
+    [
+      '/opt is writable, for /opt/rcm-node',
+      '/var/lib is writable, for /var/lib/rcm-node',
+      '/run is writable, for /run/rcm-node',
+    ],
   );
-  const bare = bareRoot(t.testdir({})).host;
-  t.match(about(await diagnose(bare, defaultSettings), 'folder'), [
-    { verdict: 'bad', says: /cannot be written: ENOENT/ },
-    { verdict: 'bad' },
-    { verdict: 'bad' },
-  ]);
+  // A folder where nothing but the configuration was unpacked, say: what is missing is made, as once --root does.
+  const folder = join(t.testdir({ bare: {}, odd: { opt: 'a file' } }), 'bare');
+  const bare = bareRoot(folder).host;
+  t.same(
+    about(await diagnose(bare, defaultSettings), 'folder').map(({ says }) => says),
+    [
+      '/ is writable, for /opt/rcm-node',
+      '/ is writable, for /var/lib/rcm-node',
+      '/ is writable, for /run/rcm-node',
+    ],
+  );
+  t.same(readdirSync(folder), [], 'and nothing is left there');
+  const odd = bareRoot(join(folder, '../odd')).host;
+  t.match(about(await diagnose(odd, defaultSettings), 'folder')[0], { verdict: 'bad', says: /^\/opt\// });
 });
 
 t.test('files that other users can write are named, with the way out', async (t) => {
