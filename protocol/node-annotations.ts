@@ -75,6 +75,8 @@ export type HandlerDetail = {
   readonly g?: string;
   /** The first digits of the policy that this was proven by. */
   readonly y?: string;
+  /** Of a prepared slot: the digest of its options, annotations and kind. Absent: it has none, and is for a shim. */
+  readonly t?: string;
   /** The code of what is wrong. */
   readonly p?: string;
 };
@@ -185,6 +187,7 @@ const fieldsOfEntry = {
   d: isDigits,
   g: isSigner,
   y: isDigits,
+  t: isDigits,
   p: isCode,
 };
 

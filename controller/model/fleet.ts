@@ -68,8 +68,10 @@ export type ShimFacts = {
   readonly fault?: Problem | undefined;
   /** Empty: it asks for a slot, and has none. */
   readonly handler: string;
-  /** It asks for a prepared handler; `special`: with options or annotations, or for another kind, which no slot has. */
-  readonly seeks?: 'plain' | 'special';
+  /** It asks for a prepared handler with this table: daemon/shims/slot-table.ts. */
+  readonly seeks?: string;
+  /** It restarts no runtime, and this prepares a handler for it in the settings of nodes; with the placeholder slot-NAME where it names none. */
+  readonly entry?: string;
   readonly runtimeClass: string;
   /** What its RuntimeClass is to have besides name and handler. */
   readonly classSettings: ClassSettings | undefined;

@@ -1,6 +1,7 @@
 /** One Shim as the API server gives it, its own status included: that is all the controller remembers of it. */
 import { askedSettings } from './class-settings.ts';
 import { faultOf, revisionOf, unreadRevisionOf } from '../../daemon/shims/revision.ts';
+import { slotTableOf } from '../../daemon/shims/slot-table.ts';
 import { type Condition, conditionTypes, type ShimFacts, type ShimStatus } from './fleet.ts';
 import {
   isSlot,
@@ -22,6 +23,10 @@ export const shimFacts = (object: unknown): ShimFacts => {
   const named = fields(spec.runtimeClass);
   const whole = { metadata: { name: id.name }, spec } as ShimObject;
   const isSeeking = wantsSlot(whole);
+  const strategy = strategyOf(fields(spec.rolloutStrategy));
+  const handler = isSeeking ? (slotOf({ status: fields(status) }) ?? '') : (text(named.handler) ?? id.name);
+  const table =
+    strategy.scope === 'no-restart' ? slotTableOf(whole, isSeeking ? 'slot-NAME' : handler) : undefined;
   return {
     ...id,
     generation: count(metadata.generation),
@@ -32,26 +37,16 @@ export const shimFacts = (object: unknown): ShimFacts => {
     revision: revisionOf(whole),
     unreadRevision: unreadRevisionOf(whole),
     fault: faultOf(whole),
-    ...(isSeeking ? { seeks: isPlain(spec) ? ('plain' as const) : ('special' as const) } : {}),
-    handler: isSeeking ? (slotOf({ status: fields(status) }) ?? '') : (text(named.handler) ?? id.name),
+    ...(table?.entry === undefined ? {} : { entry: table.entry }),
+    ...(isSeeking && table ? { seeks: table.key } : {}),
+    handler,
     runtimeClass: text(named.name) ?? id.name,
     classSettings: askedSettings(named),
     nodeSelector: spec.nodeSelector === undefined ? undefined : labels(spec.nodeSelector),
-    strategy: strategyOf(fields(spec.rolloutStrategy)),
+    strategy,
     status: status === undefined || status === null ? undefined : statusOf(fields(status)),
   };
 };
-
-/** Slots are prepared for shims with nothing of their own. */
-const isPlain = ({
-  runtime,
-  containerdRuntimeOptions,
-  podAnnotations,
-  containerAnnotations,
-}: Fields): boolean =>
-  (text(fields(runtime).type) ?? 'shim') === 'shim' &&
-  Object.keys(fields(containerdRuntimeOptions)).length === 0 &&
-  [...items(podAnnotations), ...items(containerAnnotations)].length === 0;
 
 const strategyOf = ({ type, rolling, paused, scope }: Fields): RolloutStrategy => {
   const { maxUpdate, maxFailures } = fields(rolling);

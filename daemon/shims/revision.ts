@@ -10,7 +10,7 @@ import type { Machine } from '../../host/facts.ts';
 import { type ShimObject, wantsSlot } from '../../protocol/shim-object.ts';
 import { handlerOf } from './fields.ts';
 
-const machines: readonly Machine[] = ['amd64', 'arm64'];
+export const machines: readonly Machine[] = ['amd64', 'arm64'];
 
 /** What concerns who gets it, in which order, and under which name Pods ask for it, makes no other handler. */
 const orderFields = ['nodeSelector', 'rolloutStrategy'];
@@ -25,7 +25,7 @@ const given = (fields: Readonly<Record<string, unknown>>): object =>
  * As a node of this machine takes it whose settings allow everything. Which slot it has is no part of its revision: the name of the Shim
  * stands for it, which need be none of a handler.
  */
-const handlerFor = (machine: Machine, name: string, spec: ShimObject['spec']) => {
+export const handlerFor = (machine: Machine, name: string, spec: ShimObject['spec']) => {
   const root = rootOf({ spec, metadata: { name } }, '');
   const policy = { machine, allowUnpinned: true, allowedHosts: [] };
   const slot = spec && wantsSlot({ spec }) ? name : undefined;

@@ -33,7 +33,7 @@ const progress = (line: string): void => t.comment(line);
 const began = performance.now();
 const lap = (what: string): void => t.comment(`${what} after ${Math.round(performance.now() - began)} ms`);
 
-const names = ['spin-v2', 'wasm.v2', 'both', 'x', 'y'];
+const names = ['spin-v2', 'wasm.v2', 'both', 'x', 'y', 'own'];
 const made = await Promise.all(names.map((name) => makeStandInShim('trixie', '1', progress, name)));
 const artifacts: Readonly<Record<string, Artifact>> = Object.fromEntries(
   names.map((name, index) => [name, made[index]!]),
@@ -54,8 +54,12 @@ t.teardown(async () => {
   t.comment(`--- controller\n${controller.log().slice(-20_000)}`);
   t.comment(`--- rcm-node\n${await journalOf(node.host, 'rcm-node', 100)}`);
 });
-const prepared = ['slot-1', 'slot-2', 'slot-3', 'spin-v2'];
-await startRcmNode(node, progress, `[runtime]\nprepare = ${JSON.stringify(prepared)}\n`);
+const plain = ['slot-1', 'slot-2', 'slot-3', 'spin-v2'];
+const prepared = [...plain, 'slot-4'];
+/** In place of an option: the stand-ins take none. */
+const entry = '{ handler = "slot-4", podAnnotations = ["a.example/*"] }';
+const entries = [...plain.map((name) => JSON.stringify(name)), entry].join(', ');
+await startRcmNode(node, progress, `[runtime]\nprepare = [${entries}]\n`);
 
 /** Of containerd: another one after each start. */
 const invocation = (): Promise<string> =>
@@ -63,14 +67,14 @@ const invocation = (): Promise<string> =>
 const classOf = (name: string) =>
   cluster.admin.get<{ handler: string }>(`/apis/node.k8s.io/v1/runtimeclasses/${name}`);
 /** It must restart no runtime, and names no handler. */
-const seeking = (name: string, nodeSelector: Readonly<Record<string, string>>): string => {
+const seeking = (name: string, nodeSelector: Readonly<Record<string, string>>, more: object = {}): string => {
   const artifact = artifacts[name]!;
   const anonHttp = { location: locationOf(artifact), sha256: artifact.sha256 };
   return JSON.stringify({
     apiVersion: 'runtime.spinkube.dev/v1alpha1',
     kind: 'Shim',
     metadata: { name },
-    spec: { nodeSelector, fetchStrategy: { anonHttp }, rolloutStrategy: { scope: 'no-restart' } },
+    spec: { nodeSelector, fetchStrategy: { anonHttp }, rolloutStrategy: { scope: 'no-restart' }, ...more },
   });
 };
 const pool = { pool: 'a' };
@@ -103,7 +107,7 @@ const untilStates = (wanted: Readonly<Record<string, string>>) =>
 
 await untilStates({});
 const loaded = await invocation();
-lap('four handlers are prepared');
+lap('five handlers are prepared');
 
 t.test('what is prepared is served by no label, metric or proof, though the kubelet lists it', async (t) => {
   await cluster.waitFor('the kubelet lists them', async () => {
@@ -179,7 +183,7 @@ t.test(
     const none = await untilConditions(cluster, 'x', 'Conflict=True NoSlotFree', 'Stalled=True NoSlotFree');
     t.match(
       conditionOf(none, 'Conflict')?.message,
-      /none is free on node-b; add names that begin with slot-/,
+      /none is free on node-b; add handlers that begin with slot-/,
     );
     t.equal(none.status?.slot, undefined);
     t.equal(none.status?.nodesFailed, 0);
@@ -230,6 +234,29 @@ t.test('a slot that no node has is not kept, as a restored status brings it', as
   t.equal(await invocation(), loaded);
   lap('it has a slot that is there');
 });
+
+t.test(
+  'a Shim with annotations gets the slot that is prepared with them, and no other Shim does',
+  async (t) => {
+    await cluster.apply(seeking('own', {}, { podAnnotations: ['a.example/*'] }));
+    await untilSlot('own', 'slot-4');
+    await untilConditions(cluster, 'own', 'Available=True Served');
+    const y = await getShim(cluster, 'y');
+    t.match(conditionOf(y, 'Conflict'), { reason: 'NoSlotFree', message: /none is free on node-a/ });
+    await cluster.apply(seeking('own', {}, { podAnnotations: ['b.example/*'] }));
+    const other = await untilConditions(cluster, 'own', 'Degraded=True NodesFailed');
+    t.match(
+      conditionOf(other, 'Degraded')?.message,
+      'needs-restart: Prepare the handler on this node ([runtime] prepare in /etc/rcm-node/config.toml)',
+    );
+    t.match(
+      conditionOf(other, 'Degraded')?.message,
+      '{ handler = "slot-NAME", podAnnotations = ["b.example/*"] }',
+    );
+    t.equal(await invocation(), loaded);
+    lap('a slot with annotations is served');
+  },
+);
 
 t.test('the removal of Shims leaves what was prepared, and restarts nothing', async (t) => {
   for (const name of ['early', 'pod-spin-v2', 'pod-wasm.v2'])

@@ -3,17 +3,19 @@
  * other settings. Nothing would ever be served in it, so the Shim is as one that has none: it gets another slot, or says why not.
  */
 import type { NodeFacts, ShimFacts } from '../../model/fleet.ts';
+import { plainTable } from '../../../daemon/shims/slot-table.ts';
 import { selects } from '../../../protocol/node-selector.ts';
 import { isUntold } from './slot-untold.ts';
 
 /**
- * Only a node that says so plainly lacks it: it lists no such handler, or would have to restart its runtime for this Shim. Any other
+ * Only a node that says so plainly lacks it: it lists no such handler, it is prepared for other options, or the node would have to restart its runtime for this Shim. Any other
  * one may have it, and may run Pods in it.
  */
 const lacks = (node: NodeFacts, slot: string, shim: ShimFacts): boolean => {
   const all = node.detail?.shims ?? {};
   const entry = Object.hasOwn(all, slot) ? all[slot] : undefined;
   if (entry === undefined) return !isUntold(node);
+  if (entry.s === 'prepared') return (entry.t ?? plainTable) !== shim.seeks;
   return entry.n === shim.name && entry.r === undefined && entry.p === 'needs-restart';
 };
 

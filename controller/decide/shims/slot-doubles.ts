@@ -48,7 +48,7 @@ export const withoutDoubles = (
 ): readonly ShimFacts[] => {
   // One whose status was lost has what its Pods ask for, also where another status names it by now.
   const slotOf = (shim: ShimFacts): string =>
-    shim.handler === '' && shim.seeks === 'plain' ? (formerOf(shim, classes) ?? '') : shim.handler;
+    shim.handler === '' && shim.seeks !== undefined ? (formerOf(shim, classes) ?? '') : shim.handler;
   const holders = shims.filter((shim) => shim.seeks && !shim.deleting && slotOf(shim) !== '');
   const losers = new Set<ShimFacts>();
   for (const [slot, group] of Map.groupBy(holders, slotOf)) {

@@ -2,6 +2,7 @@
  * Prepared handlers for Shims that ask for one (`scope: no-restart`, and no handler): the first that is prepared and free on all
  * selected nodes. A Shim keeps it in its status for as long as it lives: Pods have its name in their RuntimeClass.
  */
+import { plainTable } from '../../../daemon/shims/slot-table.ts';
 import { isSlot } from '../../../protocol/shim-object.ts';
 import type { ClassFacts, NodeFacts, ShimFacts } from '../../model/fleet.ts';
 import { shimKey } from '../../model/keys.ts';
@@ -18,8 +19,10 @@ export type Slots = ReadonlyMap<ShimFacts, Found>;
 
 /** For this Shim: also those by which the node serves it. */
 const preparedOn = ({ detail }: NodeFacts, shim: ShimFacts): readonly string[] =>
-  Object.entries(detail?.shims ?? {}).flatMap(([name, { s, n, r }]) =>
-    (s === 'prepared' || (n === shim.name && r !== undefined)) && isSlot(name) ? [name] : [],
+  Object.entries(detail?.shims ?? {}).flatMap(([name, { s, n, r, t = plainTable }]) =>
+    ((s === 'prepared' && t === shim.seeks) || (n === shim.name && r !== undefined)) && isSlot(name)
+      ? [name]
+      : [],
   );
 
 /** slot-2 goes before slot-10. */
@@ -92,10 +95,6 @@ const slotFor = (
   led: ReadonlyMap<string, string>,
   former: string | undefined,
 ): Found => {
-  if (shim.seeks === 'special')
-    return {
-      why: 'no prepared handler slot-… is for a Shim with options, annotations or runtime.type: oci; name a handler that is prepared for it in spec.runtimeClass.handler, or take scope: no-restart out',
-    };
   if (former !== undefined && !held.has(former) && !isAbsent(former, shim, targets)) return given(former);
   const taken = new Set([...held, ...led.keys()]);
   const [first, ...others] = targets.map((node) => ({ node, free: new Set(preparedOn(node, shim)) }));
@@ -122,8 +121,14 @@ const slotFor = (
   });
   const because = leading.length === 0 ? '' : ` (${someOf(leading)})`;
   return {
-    why: `no prepared handler is free for it: ${where}${because}; add names that begin with slot- to [runtime] prepare in the settings of the nodes, delete a Shim or a RuntimeClass that has one, or take scope: no-restart out${untold === '' ? '' : `; also, ${untold}`}`,
+    why: `no prepared handler is free for it: ${where}${because}; ${more(shim)}, delete a Shim or a RuntimeClass that has one, or take scope: no-restart out${untold === '' ? '' : `; also, ${untold}`}`,
   };
+};
+
+const more = ({ seeks, entry }: ShimFacts): string => {
+  const kind = seeks === plainTable ? '' : ', with its options and annotations,';
+  const example = entry === undefined ? '' : ` (${entry})`;
+  return `add handlers that begin with slot-${kind} to [runtime] prepare in the settings of the nodes${example}`;
 };
 
 /** For its status: as long as it asks for one. */

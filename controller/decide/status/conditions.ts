@@ -103,7 +103,7 @@ export const progressing = (situation: Situation): Said => {
       const by = all.filter(({ node }) => rollout.stoppedBy?.includes(node.name));
       const { who, hint } = failuresOf(
         by.filter(({ kind }) => kind === 'failed'),
-        shim.fault,
+        shim,
       );
       const names = who === '' ? someOf(rollout.stoppedBy ?? []) : who;
       return no(
@@ -162,7 +162,7 @@ export const degraded = (situation: Situation): Said => {
   const { shim, targets, leavers } = situation;
   const failed = [...targets, ...leavers].filter((one) => isFailed(situation, one));
   if (failed.length === 0) return no('AsExpected', 'No node failed.');
-  const { who, hint } = failuresOf(failed, shim.fault);
+  const { who, hint } = failuresOf(failed, shim);
   return yes(
     'NodesFailed',
     `${countOf(failed.length, 'node')} failed: ${who}.${hint} For details: kubectl describe node NAME.`,

@@ -1,6 +1,7 @@
 /** Why nodes are not in the wanted state: names the nodes and says what to do. */
-import { codes, hintOf, printProblem, type Problem } from '../../../protocol/problem/problem.ts';
+import { codes, hintOf, printProblem } from '../../../protocol/problem/problem.ts';
 import { approvalMs } from '../../../protocol/node-labels.ts';
+import type { ShimFacts } from '../../model/fleet.ts';
 import { isControlPlane } from '../rollout/control-plane.ts';
 import { lost, overridden, ranOut, type NodeStanding } from '../rollout/node-standing.ts';
 import { tooNew, tooOld } from './skew.ts';
@@ -28,12 +29,11 @@ export const hintOfCode = (code: string): string | undefined =>
 const names = (given: readonly NodeStanding[]): readonly string[] => given.map(({ node }) => node.name);
 
 /**
- * "node-a (digest-mismatch), node-b (…) and 3 more", and what to do about what most of them have. `fault`: what is wrong with
- * the Shim itself. The text that a node gives for a failure stays on that node, which anyone who controls it can write.
+ * "node-a (digest-mismatch), node-b (…) and 3 more", and what to do about what most of them have. The text that a node gives for a failure stays on that node, which anyone who controls it can write.
  */
 export const failuresOf = (
   given: readonly NodeStanding[],
-  fault?: Problem,
+  { fault, entry }: Pick<ShimFacts, 'fault' | 'entry'> = {},
 ): { readonly who: string; readonly hint: string } => {
   const counts = new Map<string, number>();
   for (const { code } of given) if (code !== undefined) counts.set(code, (counts.get(code) ?? 0) + 1);
@@ -42,7 +42,9 @@ export const failuresOf = (
   const isFault = fault !== undefined && fault.code === most?.[0];
   const hint = isFault
     ? `${printProblem({ code: fault.code, message: fault.message })}. ${hintOf(fault)}`
-    : known;
+    : most?.[0] === 'needs-restart' && entry !== undefined
+      ? `${known} What prepares it, in that list: ${entry}.`
+      : known;
   return {
     who: someOf(given.map(({ node, code }) => `${node.name} (${code ?? 'unknown'})`)),
     hint: hint === undefined ? '' : ` ${most?.[0]}: ${hint}`,

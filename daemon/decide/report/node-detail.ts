@@ -5,6 +5,7 @@ import type { HandlerReport } from '../../model/plan.ts';
 import type { ApprovalFacts } from '../../model/rollout-wait.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { shimOfResource } from '../../shims/resource.ts';
+import { plainTable, tableKey } from '../../shims/slot-table.ts';
 import type { HandlerDetail, MachineIds, NodeDetail } from '../../../protocol/node-annotations.ts';
 import { paths } from '../../../protocol/host-paths.ts';
 import { isSlot } from '../../../protocol/shim-object.ts';
@@ -37,7 +38,7 @@ export const detail = (given: StatusInput, since: string): string => {
   const asked = new Map(given.desired.map((handler) => [handler.name, handler]));
   // What is only to be prepared has nothing to do with the cluster yet.
   const said = report.handlers.filter(
-    (one) => (one.state !== 'pending' || one.source !== paths.settings) && !isOddSlot(given, one),
+    ({ state, source }) => state !== 'pending' || source !== paths.settings,
   );
   const all = new Map(said.map((one) => [one.name, detailOf(given, one, asked.get(one.name))]));
   for (const [name, one] of refusals(given, all)) all.set(name, one);
@@ -60,17 +61,14 @@ export const detail = (given: StatusInput, since: string): string => {
   return print(0);
 };
 
-/**
- * The controller gives slots to Shims with nothing of their own. Where its table is another one, as a Shim that named the slot leaves
- * it until the next restart, such a Shim could not be served.
- */
-const isOddSlot = ({ prepared = {} }: StatusInput, { name, state }: HandlerReport): boolean => {
-  if (state !== 'prepared' || !isSlot(name)) return false;
-  const { runtime, options, podAnnotations, containerAnnotations } = prepared[name]?.handler ?? {};
-  return (
-    runtime?.type === 'oci' ||
-    [...Object.keys(options ?? {}), ...(podAnnotations ?? []), ...(containerAnnotations ?? [])].length > 0
-  );
+/** The controller gives a slot to a Shim with an equal table alone, and one that named the slot may have left another one in it. */
+const tableOf = (
+  { prepared = {} }: StatusInput,
+  { name, state }: HandlerReport,
+): Pick<HandlerDetail, 't'> => {
+  const handler = state === 'prepared' && isSlot(name) ? prepared[name]?.handler : undefined;
+  const key = handler === undefined ? plainTable : tableKey(handler);
+  return key === plainTable ? {} : { t: key };
 };
 
 const detailOf = (given: StatusInput, one: HandlerReport, asked: Handler | undefined): HandlerDetail => {
@@ -89,6 +87,7 @@ const detailOf = (given: StatusInput, one: HandlerReport, asked: Handler | undef
     ...(one.sha256 ? { d: one.sha256.slice(0, 12) } : {}),
     ...(one.signature ? signerOf(one.signature) : {}),
     ...(one.problem ? { p: one.problem.code } : {}),
+    ...tableOf(given, one),
   };
 };
 

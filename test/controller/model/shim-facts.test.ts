@@ -99,10 +99,16 @@ t.test('a Shim that must restart nothing, and names no handler, asks for a slot'
   t.match(of(asks), { handler: '', seeks: 'plain', strategy: { scope: 'no-restart' } });
   t.match(of(asks, { slot: 'slot-1' }), { handler: 'slot-1', status: { slot: 'slot-1' } });
   t.match(of(asks, { slot: 'runc' }), { handler: '' });
-  t.match(of({ ...asks, podAnnotations: ['a/*'] }), { seeks: 'special' });
-  t.match(of({ ...asks, runtime: { type: 'oci', binary: 'crun' } }), { seeks: 'special' });
-  const named = of({ ...asks, runtimeClass: { name: 'x', handler: 'spin-v2' } }, { slot: 'slot-1' });
-  t.match(named, { handler: 'spin-v2' });
+  t.match(of({ ...asks, podAnnotations: ['a/*'] }), { seeks: 'plain' }, 'no node takes it: nothing to fetch');
+  const whole = { ...asks, fetchStrategy: { anonHttp: { location: 'https://x.example/y' } } };
+  t.match(of(whole), { seeks: 'plain', entry: '"slot-NAME"' });
+  const options = of({ ...whole, containerdRuntimeOptions: { SystemdCgroup: 'true' } });
+  t.match(options, {
+    seeks: /^[0-9a-f]{12}$/,
+    entry: '{ handler = "slot-NAME", containerdRuntimeOptions = { SystemdCgroup = true } }',
+  });
+  const named = of({ ...whole, runtimeClass: { name: 'x', handler: 'spin-v2' } }, { slot: 'slot-1' });
+  t.match(named, { handler: 'spin-v2', entry: '"spin-v2"' });
   t.equal(named.seeks, undefined);
   t.equal(revisionOf({ metadata, spec: asks } as never), revisionOf({ metadata, spec: {} } as never));
 });

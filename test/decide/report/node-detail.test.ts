@@ -108,7 +108,7 @@ t.test('a signature is its signer and the beginning of the policy', async (t) =>
   t.equal(detailOf(input([{ ...served, signature: long }])).spin?.g, 'i'.repeat(120));
 });
 
-t.test('a slot is told where a Shim with nothing of its own can be served by it', async (t) => {
+t.test('a slot is told with its table, unless that is one of a Shim with nothing of its own', async (t) => {
   const slots = ['slot-1', 'slot-2', 'slot-3', 'slot-4', 'spin-v2'];
   const handlers = slots.map((name) => ({ name, state: 'prepared', source: 'x' }) as const);
   const row = (over: Partial<Handler> = {}) => ({ handler: { ...handler, options: {}, ...over } });
@@ -120,6 +120,11 @@ t.test('a slot is told where a Shim with nothing of its own can be served by it'
     'slot-4': row({ runtime: { type: 'oci', binary: 'crun', libraries: [] } }),
     'spin-v2': row({ options }),
   };
-  t.strictSame(Object.keys(detailOf(input(handlers, { prepared }))), ['slot-1', 'spin-v2']);
+  const told = detailOf(input(handlers, { prepared }));
+  t.strictSame(told['slot-1'], { s: 'prepared' });
+  t.strictSame(told['spin-v2'], { s: 'prepared' }, 'no slot');
+  const keys = ['slot-2', 'slot-3', 'slot-4'].map((name) => told[name]?.t);
+  for (const key of keys) t.match(key, /^[0-9a-f]{12}$/);
+  t.equal(new Set(keys).size, 3);
   t.strictSame(detailOf(input(handlers.slice(0, 1))), { 'slot-1': { s: 'prepared' } });
 });

@@ -34,6 +34,7 @@ const conflictIn = ({ statuses }: Decision) =>
 t.test('a slot that is on no selected node is given up', async (t) => {
   t.equal(slotNow([aNode('a', { 'slot-1': prepared })]), '');
   t.equal(slotNow([aNode('a', { 'slot-9': needsRestart })]), '');
+  t.equal(slotNow([aNode('a', { 'slot-9': { s: 'prepared', t: 'abc123' } })]), '', 'it is for other options');
   const inPool = { labels: { pool: 'a' } };
   const shim = restored({ nodeSelector: { pool: 'a' } });
   t.equal(slotNow([aNode('a', {}, inPool), aNode('b', { 'slot-9': prepared })], shim), '', 'elsewhere');
@@ -80,7 +81,7 @@ t.test(
       status: 'True',
       reason: 'NoSlotFree',
       message:
-        /^The handler slot-9 in its status is prepared on none of its selected nodes, and no prepared handler is free for it: none is free on a; add names/,
+        /^The handler slot-9 in its status is prepared on none of its selected nodes, and no prepared handler is free for it: none is free on a; add handlers/,
     });
     t.equal(first.statuses[0]?.status.slot, undefined);
     const lost = restored({ handler: '', status: first.statuses[0]!.status });

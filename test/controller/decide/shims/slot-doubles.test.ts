@@ -64,11 +64,6 @@ t.test(
       ['b'],
       'both lead there',
     );
-    t.strictSame(
-      keepers([{ ...lost, seeks: 'special' }, b], [], classes),
-      ['b'],
-      'it could not get it again',
-    );
     const nodes = [aNode('x', { 'slot-1': serves('a'), 'slot-2': { s: 'prepared' } })];
     const { statuses } = decideFleet({ now, nodes, use: new Map(), shims: [lost, b], classes });
     t.strictSame(

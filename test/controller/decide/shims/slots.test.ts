@@ -41,18 +41,32 @@ t.test('older Shims come first, and one that is given is free for no other', asy
   t.match(slots(shims, nodes), {
     b: 'slot-1',
     a: 'slot-2',
-    c: /none is free on a; add names that begin with slot-/,
+    c: /none is free on a; add handlers that begin with slot-/,
   });
   t.strictSame(slots([seeking('gone', { deleting: true })], nodes), {});
 });
 
 t.test('it says why there is none', async (t) => {
-  const special = seeking('spin', { seeks: 'special' });
-  t.match(slots([special], [aNode('a', prepared('slot-1'))]), { spin: /options, annotations/ });
   t.match(slots([seeking('spin')], []), { spin: /no selected node reports yet/ });
   const apart = [aNode('a', prepared('slot-1')), aNode('b', prepared('slot-2'))];
   t.match(slots([seeking('spin')], apart), { spin: /none is free on all of 2 selected nodes/ });
   t.match(slots([seeking('spin')], [aNode('a', prepared('spin-v2'))]), { spin: /none is free on a;/ });
+});
+
+t.test('a Shim with options gets a slot that is prepared with equal ones, and no other', async (t) => {
+  const entry = '{ handler = "slot-1", containerdRuntimeOptions = { SystemdCgroup = true } }';
+  const special = seeking('spin', { seeks: 'abc123', entry });
+  const other = {
+    'slot-2': { s: 'prepared', t: 'abc123' },
+    'slot-3': { s: 'prepared', t: 'def456' },
+  } as const;
+  const nodes = [aNode('a', { ...prepared('slot-1'), ...other })];
+  t.strictSame(slots([seeking('plain'), special], nodes), { plain: 'slot-1', spin: 'slot-2' });
+  t.match(slots([special], [aNode('a', prepared('slot-1', 'spin-v2'))]), {
+    spin: `none is free on a; add handlers that begin with slot-, with its options and annotations, to [runtime] prepare in the settings of the nodes (${entry})`,
+  });
+  const led = aClass({ ...special, handler: 'slot-3' });
+  t.strictSame(slots([special], nodes, [led]), { spin: 'slot-2' }, 'not the former one, for other options');
 });
 
 t.test('it names the nodes that do not tell what is prepared, with the way out', async (t) => {
@@ -74,7 +88,7 @@ t.test('it names the nodes that do not tell what is prepared, with the way out',
   const cut = aNode('a', {}, { detail: { trunc: true, shims: prepared('slot-1') } });
   t.equal(whyOf(cut), 'slot-1', 'what it does tell counts');
   const both = whyOf(aNode('a', {}, { detail: undefined }), aNode('b', {}));
-  t.match(both, /none is free on b; add names .*; also, the annotation rcm.spinkube.dev\/status of a is/);
+  t.match(both, /none is free on b; add handlers .*; also, the annotation rcm.spinkube.dev\/status of a is/);
   t.notMatch(both, /free on a/);
 });
 
@@ -118,7 +132,7 @@ t.test(
     t.strictSame(slots([shim], nodes, [made]), { new: 'slot-2' }, 'of a person');
     t.match(
       slots([shim], [aNode('a', prepared('slot-1'))], [gone]),
-      { new: /none is free on a \(the RuntimeClass class-gone leads to slot-1\); add names/ },
+      { new: /none is free on a \(the RuntimeClass class-gone leads to slot-1\); add handlers/ },
       'and it says so',
     );
     const before = aClass({ ...shim, uid: 'former', handler: 'slot-1' });

@@ -36,9 +36,17 @@ t.test('a fault of the Shim itself is explained with its field', async (t) => {
     message: 'spec.x: not from https://u:p@h/',
     where: { file: 'f' },
   } as const;
-  const of = (code: string) => failuresOf([standing('a', 'failed', code)], fault).hint;
+  const of = (code: string) => failuresOf([standing('a', 'failed', code)], { fault }).hint;
   t.match(of('bad-value'), /^ bad-value: spec\.x: not from https:\/\/h\/\. Correct the value/);
   t.notMatch(of('download-failed'), 'spec.x', 'a node may have failed for another reason');
+});
+
+t.test('where a Shim may restart nothing, the entry that prepares its handler is shown', async (t) => {
+  const entry = '{ handler = "spin-v2", containerdRuntimeOptions = { SystemdCgroup = true } }';
+  const of = (code: string) => failuresOf([standing('a', 'failed', code)], { entry }).hint;
+  t.ok(of('needs-restart').endsWith(` What prepares it, in that list: ${entry}.`), of('needs-restart'));
+  t.notMatch(of('download-failed'), 'prepares');
+  t.notMatch(failuresOf([standing('a', 'failed', 'needs-restart')]).hint, 'in that list');
 });
 
 t.test('nodes are listed in groups, the longest delay first', async (t) => {
