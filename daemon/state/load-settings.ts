@@ -58,8 +58,11 @@ const bad = (message: string, hint?: string): Failure =>
     ...(hint === undefined ? {} : { hint }),
   });
 
+/** Editors rename a file away before they write the new one. */
+const renamedForMs = 300;
+
 /** Throws for what is neither a file with something in it nor certainly no file. */
-const read = async (host: Host): Promise<string | null> => {
+const read = async (host: Host, isSecond = false): Promise<string | null> => {
   const fact = await host.files.lookTrusted(paths.settings);
   if (fact.kind === 'foreign' || fact.kind === 'unreadable') {
     const { message, hint } = fileFault(fact);
@@ -75,13 +78,16 @@ const read = async (host: Host): Promise<string | null> => {
   }
   const names = await host.files.names(folderOf(paths.settings));
   if (names?.includes(fileOf(paths.settings))) throw bad('it was replaced while it was read');
+  if ((await host.files.look(paths.lastSettings)).kind === 'absent') return null;
   // A folder that is not mounted is no answer of a person; nor is an empty one, which systemd makes at each start.
-  if ((names?.length ?? 0) === 0 && (await host.files.look(paths.lastSettings)).kind !== 'absent')
+  if ((names?.length ?? 0) === 0)
     throw bad(
       names === null ? 'its folder is gone' : 'its folder is empty',
       'Put config.toml back. To have the defaults, write a file that has nothing but a comment.',
     );
-  return null;
+  if (isSecond) return null;
+  await host.clock.sleep(renamedForMs);
+  return read(host, true);
 };
 
 const standIn = async (

@@ -193,6 +193,17 @@ t.test('without a file the defaults apply, and the stored copy is forgotten', as
   t.match(await settings(), { closed: true }, 'a person begins to write a policy: the defaults are not it');
 });
 
+t.test('a file that an editor has renamed away for a moment is not taken for removed', async (t) => {
+  const node = await guarded(t);
+  const { host } = node.fake;
+  const sleep = async (): Promise<void> => node.write(file, strict.replace('good.example', 'better.example'));
+  await openSettings(host)();
+  node.remove(file);
+  const settings = openSettings({ ...host, clock: { ...host.clock, sleep } });
+  t.match(await settings(), { allowedHosts: ['better.example'] });
+  t.match(node.read(kept), /better/);
+});
+
 t.test('valid settings are stored for root only, once; invalid ones never', async (t) => {
   const node = openNode(makeRoot(t), { version: '2.1.4' });
   node.write(file, strict);
