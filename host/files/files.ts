@@ -6,16 +6,17 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, link, mkdir, open, rename, rm, rmdir, stat, symlink, unlink } from 'node:fs/promises';
+import { link, open, rename, rm, rmdir, symlink, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { Attributes } from './attributes.ts';
 import { aboveDropIns } from './above.ts';
+import { maxBytes } from './content.ts';
 import { makeReads, type Reads } from './read.ts';
 import { placeIn } from './root-path.ts';
 import { type FileFact, type FileState, hardLinked } from '../facts.ts';
-import { errnoOf, syncFolder, type Synced, writeFailure } from './hashing-writer.ts';
+import { errnoOf, makeWay, syncFolder, type Synced, writeFailure } from './hashing-writer.ts';
 
 /** All paths begin with "/" and are relative to the root. Mutations throw `disk-full`, `read-only`, `cannot-write`, … */
 export type Files = Reads & {
@@ -56,20 +57,6 @@ export const isTemporary = (name: string): boolean => /^\.rcm-node-[0-9a-f]{12}$
 
 export const sameContent = (fact: FileFact, state: FileState): boolean =>
   state.kind === 'absent' ? fact.kind === 'absent' : fact.kind === 'regular' && fact.text === state.text;
-
-/** Like `mkdir -p`. Node's own `recursive` reports the EROFS of a read-only file system as ENOENT. */
-const makeWay = async (path: string): Promise<void> => {
-  try {
-    await mkdir(path, 0o755);
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'ENOENT') {
-      await makeWay(dirname(path));
-      await mkdir(path, 0o755);
-    } else if (errno !== 'EEXIST' || (await stat(path).catch(() => undefined))?.isDirectory() !== true)
-      throw error;
-  }
-};
 
 export const makeFiles = (root: string): Files => {
   /** Renames, removes and creates apply to the name itself; only links in its folders are followed. */
@@ -185,6 +172,14 @@ export const makeFiles = (root: string): Files => {
 
   const put: Files['put'] = (path, text, mode, scratch, synced) =>
     guard(path, async () => {
+      // The next look would take it for damaged.
+      const bytes = Buffer.byteLength(text);
+      if (bytes > maxBytes)
+        throw new Failure({
+          code: 'cannot-write',
+          message: `it would have ${bytes} bytes, and at most ${maxBytes} are read of it again`,
+          where: { file: path },
+        });
       const uid = process.getuid?.() ?? 0;
       const gid = process.getgid?.() ?? 0;
       const state = { kind: 'text', text, mode, uid, gid } as const;
@@ -228,8 +223,6 @@ export const makeFiles = (root: string): Files => {
       guard(path, async () => {
         const folder = real(path);
         await makeWay(folder);
-        // mkdir applies the umask; without search permission on the folder the runtime could not read the configuration.
-        await chmod(folder, 0o755);
         await syncFolder(dirname(folder));
       }),
     dropFolder: (path) =>

@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, stat, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type Code, Failure } from '../../protocol/problem/problem.ts';
 import { wayToWrite } from './mounts.ts';
 
@@ -80,6 +81,29 @@ export const removeLeftover = async (path: string): Promise<void> => {
   await unlink(path).catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw writeFailure(path, error);
   });
+};
+
+/** mkdir applies the umask; without search permission on the folder the runtime could not read the configuration. */
+const makeOne = async (path: string): Promise<void> => {
+  await mkdir(path, 0o755);
+  await chmod(path, 0o755);
+};
+
+/**
+ * Like `mkdir -p`: a folder that is there, perhaps made by another program just now, keeps its mode. Node's own `recursive` reports the
+ * EROFS of a read-only file system as ENOENT.
+ */
+export const makeWay = async (path: string): Promise<void> => {
+  try {
+    await makeOne(path);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT') {
+      await makeWay(dirname(path));
+      await makeOne(path);
+    } else if (errno !== 'EEXIST' || (await stat(path).catch(() => undefined))?.isDirectory() !== true)
+      throw error;
+  }
 };
 
 /** Until then a power cut may undo what was created, renamed or removed in it. */

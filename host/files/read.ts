@@ -42,6 +42,7 @@ export type Reads = {
   trust(path: string): Promise<void>;
   /** Names in a folder, sorted; `null` when there is no such folder. Throws `unreadable-source`. */
   names(path: string): Promise<readonly string[] | null>;
+  /** Throws `unreadable-source` where that cannot be seen: false permits to make it, and to take it for empty. */
   isFolder(path: string): Promise<boolean>;
   /** Of a regular file; `null` when there is none. Times in epoch milliseconds; `changed` is the kernel's, also for owner, mode and name. */
   stat(path: string): Promise<FileStat | null>;
@@ -83,6 +84,12 @@ const seenAt = (path: string): Stats | undefined => {
   } catch {
     return undefined;
   }
+};
+
+const unreadable = (path: string, error: unknown): Failure => {
+  const why = error instanceof Failure ? error.problem.message : errnoOf(error);
+  const message = `the folder cannot be read: ${why}`;
+  return new Failure({ code: 'unreadable-source', message, where: { file: path } }, error);
 };
 
 const isLinkAt = (path: string): boolean => seenAt(path)?.isSymbolicLink() === true;
@@ -178,16 +185,16 @@ export const makeReads = (root: string): Reads => {
         return readdirSync(real(path)).sort();
       } catch (error) {
         if (errnoOf(error) === 'ENOENT') return null;
-        const why = error instanceof Failure ? error.problem.message : errnoOf(error);
-        throw new Failure(
-          { code: 'unreadable-source', message: `the folder cannot be read: ${why}`, where: { file: path } },
-          error,
-        );
+        throw unreadable(path, error);
       }
     },
     isFolder: async (path) => {
-      const folder = resolveIn(root, path);
-      return folder !== undefined && seenAt(folder)?.isDirectory() === true;
+      try {
+        const folder = seek(path);
+        return folder !== undefined && lstatOf(folder)?.isDirectory() === true;
+      } catch (error) {
+        throw unreadable(path, error);
+      }
     },
     stat: async (path) => {
       const file = resolveIn(root, path);

@@ -2,6 +2,7 @@
  * Programs of ours in the bundles of running containers. An OCI runtime is not a process while its container runs: it is run
  * again to stop and remove it. So no process has it mapped, and with the runtime down only the bundles tell.
  */
+import { mustBeSeen } from '../../../host/files/trusted.ts';
 import type { Host } from '../../../host/host.ts';
 import type { Observed } from '../../decide/observed.ts';
 import type { Bundles } from '../../runtimes/runtime.ts';
@@ -43,7 +44,7 @@ const handlersBelow = async (
       for (const name of isEnded || states === undefined ? [] : await namesIn(files, states))
         if (await files.isFolder(`${states}/${name}/${id}`)) found.add(name);
       for (const name of isEnded ? [] : tellers) {
-        const fact = await files.look(`${bundle}/${name}`);
+        const fact = mustBeSeen(`${bundle}/${name}`, await files.look(`${bundle}/${name}`));
         if (fact.kind === 'regular') for (const handler of handlersIn(fact.text)) found.add(handler);
       }
     }

@@ -201,6 +201,7 @@ t.test('a file without read permission is unreadable, and not absent', async (t)
   // Root may read everything; these reads are done as another user.
   if (uid === 0) process.seteuid?.(65_534);
   const looks = await Promise.all([files.look('/secret'), files.look('/closed/file')]);
+  const isFolder = await files.isFolder('/closed/folder').catch((error: unknown) => error);
   const names = await files.names('/closed').catch((error: unknown) => error);
   if (uid === 0) process.seteuid?.(0);
   chmodSync(join(root, 'closed'), 0o755);
@@ -211,6 +212,7 @@ t.test('a file without read permission is unreadable, and not absent', async (t)
     message: 'the folder cannot be read: EACCES',
     where: { file: '/closed' },
   });
+  t.match(isFolder, { problem: { code: 'unreadable-source', message: /EACCES/ } }, 'it may be there');
 });
 
 t.test('a new file is written only where none exists', async (t) => {
@@ -232,6 +234,17 @@ t.test('a temporary file is beside its target, or in the folder that is given fo
   t.same(tree(root), ['etc', 'etc/file', 'scratch']);
   t.equal(await code(files.put('/etc/file', 'b', 0o600, '/none')), 'cannot-write');
   t.equal(readFileSync(join(root, 'etc/file'), 'utf8'), 'a');
+});
+
+t.test('what could not be read again is not written', async (t) => {
+  const root = t.testdir({ file: 'old' });
+  const files = makeFiles(root);
+  const most = 8 * 1024 * 1024;
+  t.equal(await code(files.put('/file', 'x'.repeat(most + 1), 0o600)), 'cannot-write');
+  t.match(await files.look('/file'), { text: 'old' });
+  t.same(tree(root), ['file']);
+  await files.put('/file', 'x'.repeat(most), 0o600);
+  t.match(await files.look('/file'), { kind: 'regular' });
 });
 
 t.test('a file that appears at the last moment is not overwritten', async (t) => {
@@ -516,7 +529,10 @@ t.test('folders are created searchable for every user, and removed only when emp
   t.teardown(() => process.umask(mask));
   await files.makeFolder('/a/b');
   await files.makeFolder('/a/b');
-  t.equal(statSync(join(root, 'a/b')).mode & 0o777, 0o755);
+  for (const path of ['a', 'a/b']) t.equal(statSync(join(root, path)).mode & 0o777, 0o755);
+  mkdirSync(join(root, 'theirs'));
+  await files.makeFolder('/theirs');
+  t.equal(statSync(join(root, 'theirs')).mode & 0o777, 0o700, 'made by others, just before');
   await files.put('/a/b/file', 'x', 0o644);
   t.equal(statSync(join(root, 'a/b/file')).mode & 0o777, 0o644);
   await files.dropFolder('/a/b');
