@@ -164,12 +164,14 @@ t.test('a path that cannot be read is refused', { skip: asRoot }, async (t) => {
 
 t.test('a link that cannot be followed is refused as what cannot be seen', async (t) => {
   // The kernel shows a link to the program of a process that has ended, and it leads nowhere.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const script = 'exec 3<&0; read -r line <&3 & echo $!; exec sleep 60';
+  const parent = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] });
   t.teardown(() => parent.kill('SIGKILL'));
   const [pid] = (await once(parent.stdout, 'data')) as [Buffer];
   const folder = `/proc/${pid.toString().trim()}`;
+  // By then its parent is a program that does not ask how it ended, so that it stays.
+  await until(() => readFileSync(`/proc/${parent.pid}/cmdline`, 'utf8').startsWith('sleep'));
+  parent.stdin.end();
   await until(() => /^State:\s+Z/m.test(readFileSync(`${folder}/status`, 'utf8')));
   const problem = thrownProblem(() => mustBeRoots('/', `${folder}/exe`));
   t.match(problem, { code: 'unreadable-source', message: /cannot be seen: ENOENT/ });
