@@ -137,6 +137,9 @@ const crio: Row = {
   },
 };
 
+/** containerd 1.6, in tests that take it beside the rows: where it differs, others test it. */
+export const oldest = containerdOn('bookworm');
+
 export const rows = { trixie: containerdOn('trixie'), forky: containerdOn('forky'), crio } as const;
 
 /** Whether our text is in a file of its own. */

@@ -4,7 +4,7 @@
  */
 import t, { type Test } from 'tap';
 import { helloOciImage } from '../../testbed/artifacts/oci.ts';
-import { linkOf, nightly, type Row, rows } from '../../testbed/node/rows.ts';
+import { linkOf, nightly, oldest, type Row, rows } from '../../testbed/node/rows.ts';
 import { isRunning, removePod, runPod } from '../../testbed/node/pods.ts';
 import {
   census,
@@ -44,7 +44,7 @@ const entryOf = ({ runtime, binary }: Row, handler: string): string =>
 const reasonOf = (row: Row, handler: string): string =>
   row.runtime === 'crio' ? `the handler "${handler}" is prepared, and no shim` : linkOf(row, handler);
 
-for (const row of Object.values(rows)) {
+for (const row of [oldest, ...Object.values(rows)]) {
   const skip =
     row === rows.forky && nightly('the Shims of vm-tests/controller/slots.test.ts are served on forky');
   t.test(`prepared handlers on ${row.name}`, { skip }, async (t) => {
