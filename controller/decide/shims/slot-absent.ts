@@ -16,7 +16,9 @@ const lacks = (node: NodeFacts, slot: string, shim: ShimFacts): boolean => {
   const entry = Object.hasOwn(all, slot) ? all[slot] : undefined;
   if (entry === undefined) return !isUntold(node);
   if (entry.s === 'prepared') return (entry.t ?? plainTable) !== shim.seeks;
-  return entry.n === shim.name && entry.r === undefined && entry.p === 'needs-restart';
+  // One that seeks a slot is not given what another could not be served in: the two would take it from each other for ever.
+  const isTold = entry.n === shim.name || shim.handler === '';
+  return isTold && entry.r === undefined && entry.p === 'needs-restart';
 };
 
 /** Not while no selected node reports: those that join next may have it. */
