@@ -8,7 +8,7 @@ import { makeFiles } from '../../host/files/files.ts';
 import { type Host, makeHost } from '../../host/host.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
 import { openCluster } from '../../daemon/cluster/session.ts';
-import { gather } from '../../daemon/reconcile/sources.ts';
+import { gather } from '../../daemon/reconcile/sources/gather.ts';
 import type { FileFact } from '../../host/facts.ts';
 import { makeRuntime, type Manner } from '../node/simulated-runtime.ts';
 

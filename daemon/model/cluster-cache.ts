@@ -2,6 +2,7 @@
  * The last known desired state of the cluster, in /var/lib/rcm-node/cluster.json, for a node whose API server is
  * unavailable or that starts before its network. Also: which fields of a Node and a Shim are kept.
  */
+import { oncePerText } from '../toml/once-per-text.ts';
 import * as s from './schema.ts';
 import { isHalted, type Metadata, type ShimObject, slotOf, wantsSlot } from '../../protocol/shim-object.ts';
 import { parseApprovals, type KnownApprovals } from './rollout-wait.ts';
@@ -40,9 +41,11 @@ const answer = s.renamed('turns', 'approvals', fields);
 
 export type ClusterCache = s.Infer<typeof fields>;
 
+const cacheIn = oncePerText<ClusterCache>();
+
 /** Throws `state-damaged` or `state-newer`. */
 export const parseClusterCache = (source: string, file: string): ClusterCache =>
-  s.parseVersioned(source, file, answer);
+  cacheIn(source, () => s.parseVersioned(source, file, answer));
 
 /**
  * Drops fields the node ignores, so cluster.json is not rewritten on every controller update. A stopped rollout is kept:

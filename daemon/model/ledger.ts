@@ -2,6 +2,7 @@
  * What rcm-node did to this host, as evidence: it changes or removes only what is listed here and unchanged since.
  * Kept in /var/lib/rcm-node/ledger.json. model/journal.ts has the plan that is being carried out.
  */
+import { oncePerText } from '../toml/once-per-text.ts';
 import * as s from './schema.ts';
 import { fail, required, table } from '../toml/cursor.ts';
 import { fileName, label } from '../../protocol/names.ts';
@@ -142,6 +143,8 @@ export const storedLedger: s.Read<Ledger> = (cursor) => {
 
 export const printState: (value: { readonly version: 1 }) => string = s.printVersioned;
 
+const ledgerIn = oncePerText<Ledger>();
+
 /** Throws `state-damaged` or `state-newer`. */
 export const parseLedger = (source: string, file: string): Ledger =>
-  s.parseVersioned(source, file, storedLedger, s.reviveIntegers);
+  ledgerIn(source, () => s.parseVersioned(source, file, storedLedger, s.reviveIntegers));

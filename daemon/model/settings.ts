@@ -2,6 +2,7 @@
  * /etc/rcm-node/config.toml: settings, and the node's own policy, which no cluster may widen. Text in, complete
  * `Settings` out, or a Failure with file, line and column.
  */
+import { oncePerText } from '../toml/once-per-text.ts';
 import { type Cursor, fail, printKey, required, rootOf, string } from '../toml/cursor.ts';
 import {
   anyString,
@@ -185,7 +186,12 @@ const over = <T extends object>(defaults: T, given: object | undefined): T => ({
   ...Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined)),
 });
 
-export const parseSettings = (text: string, file: string): Settings => {
+const settingsIn = oncePerText<Settings>();
+
+export const parseSettings = (text: string, file: string): Settings =>
+  settingsIn(`${file}\n${text}`, () => read(text, file));
+
+const read = (text: string, file: string): Settings => {
   const root = rootOf(parseToml(text, file, 'bad-settings'), file, text, 'bad-settings');
   const { runtime, registries, cluster, proxy, ...given } = required(root, settingsFile.read(root));
   const { http, https, no } = proxy ?? {};

@@ -11,7 +11,7 @@ import type { Settings } from '../model/settings.ts';
 import { loadSigners, signerProblems } from '../state/signers.ts';
 import { fileProblems } from './extra-ca.ts';
 import { observe } from './observe/observe.ts';
-import { gather, inForce } from './sources.ts';
+import { gather, inForce } from './sources/gather.ts';
 import type { TakeoverRequest } from './takeover/allow.ts';
 import { remembered, tryOnce, type Tried } from './trial.ts';
 

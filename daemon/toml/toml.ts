@@ -2,6 +2,7 @@
  * TOML with positions. smol-toml alone decides what a text means; this file finds where each statement is, so that a
  * message can name line and column, and an edit can change the bytes of one statement only.
  */
+import { oncePerText } from './once-per-text.ts';
 import { parse, TomlError } from 'smol-toml';
 import { type Code, Failure } from '../../protocol/problem/problem.ts';
 import { tomlFault } from './toml-fault.ts';
@@ -84,7 +85,12 @@ const findUnfit = (value: unknown, depth: number): Unfit | undefined => {
  *
  * @throws Failure `bad-toml` (or `code`) with line and column; toml-fault.ts has the words.
  */
-export const parseToml = (text: string, file: string, code: Code = 'bad-toml'): Record<string, unknown> => {
+export const parseToml = (text: string, file: string, code: Code = 'bad-toml'): Record<string, unknown> =>
+  documentIn(text, () => read(text, file, code));
+
+const documentIn = oncePerText<Record<string, unknown>>();
+
+const read = (text: string, file: string, code: Code): Record<string, unknown> => {
   const fail = (message: string, place: Place | undefined, cause?: unknown): Failure =>
     new Failure({ code, message, where: { file, ...place } }, cause);
   let document: Record<string, unknown>;

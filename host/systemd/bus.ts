@@ -20,6 +20,7 @@ import type { Socket } from 'node:net';
 import { type DBusError, Message, type MessageBus, MessageType, sessionBus } from 'dbus-next';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { type Envelope, filterMessages } from './bus-filter.ts';
+import { type Connection, writeAsBefore } from './written-before.ts';
 
 export type BusCall = {
   readonly destination: string;
@@ -157,7 +158,9 @@ const open = (options: BusOptions, unreachable: Unreachable): MessageBus => {
     // `unix:socket=` makes dbus-next take a plain net.Socket; for `unix:path=` it first looks for a native addon,
     // which would make a developer's machine behave unlike the single executable.
     const busAddress = options.address.replace(/^unix:path=/, 'unix:socket=');
-    return sessionBus({ busAddress, authMethods: ['EXTERNAL'] });
+    const bus = sessionBus({ busAddress, authMethods: ['EXTERNAL'] });
+    writeAsBefore(connectionOf(bus));
+    return bus;
   } catch (error) {
     throw unreachable(`the address of the system bus cannot be used: ${said(error)}`, error);
   }
@@ -177,9 +180,11 @@ const endAtNonsense = (socket: Socket): void => {
   };
 };
 
-/** dbus-next does not export its stream, which is needed to detect the end and to free the handle. */
-const socketOf = (bus: MessageBus): Socket =>
-  (bus as unknown as { readonly _connection: { readonly stream: Socket } })._connection.stream;
+/** dbus-next does not export its connection and the stream, which is needed to detect the end and to free the handle. */
+const connectionOf = (bus: MessageBus): Connection =>
+  (bus as unknown as { readonly _connection: Connection })._connection;
+
+const socketOf = (bus: MessageBus): Socket => connectionOf(bus).stream;
 
 const answer = async (
   bus: MessageBus,

@@ -10,7 +10,7 @@ import type { HandlerReport } from '../../daemon/model/plan.ts';
 import { defaultSettings } from '../../daemon/model/settings.ts';
 import { approvedPrefix, printApproval } from '../../protocol/node-labels.ts';
 import { type Cluster, openCluster } from '../../daemon/cluster/session.ts';
-import { gather } from '../../daemon/reconcile/sources.ts';
+import { gather } from '../../daemon/reconcile/sources/gather.ts';
 import { needsOpenssl } from '../../testbed/simulated/api-server.ts';
 import { hostOf, nodePath, shimPath, startServer } from '../../testbed/simulated/cluster-server.ts';
 import { until } from '../../testbed/until.ts';

@@ -6,7 +6,7 @@ import { emptyLedger, type Ledger } from '../../daemon/model/ledger.ts';
 import { hintOf } from '../../protocol/problem/problem.ts';
 import { parseShim } from '../../daemon/shims/local-file.ts';
 import { revisionOf } from '../../daemon/shims/revision.ts';
-import { gather } from '../../daemon/reconcile/sources.ts';
+import { gather } from '../../daemon/reconcile/sources/gather.ts';
 import type { ShimObject } from '../../protocol/shim-object.ts';
 import { bareRoot } from '../../testbed/simulated/bare-root.ts';
 

@@ -11,7 +11,7 @@ import { formerOf } from './slots.ts';
 /**
  * The RuntimeClass first: Pods ask for its handler, and no node can write it. Then the status: one that has lost the slot is not to
  * have it again while its RuntimeClass is being deleted. What nodes say only orders Shims that are equal in that;
- * then the older one has it, as on the nodes (daemon/reconcile/sources.ts).
+ * then the older one has it, as on the nodes (daemon/reconcile/sources/gather.ts).
  */
 const keeperOf = (
   slot: string,

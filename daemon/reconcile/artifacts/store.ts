@@ -2,6 +2,7 @@
  * The store: one folder for each verified artifact, never modified. Each has a manifest, so that folders are recognized when the
  * state is lost, and damaged files are detected.
  */
+import { oncePerText } from '../../toml/once-per-text.ts';
 import { paths } from '../../../protocol/host-paths.ts';
 import type { Host } from '../../../host/host.ts';
 import type { StoreFact } from '../../decide/observed.ts';
@@ -39,8 +40,12 @@ const isProof = (value: unknown): boolean =>
 const isEntry = (value: unknown): boolean =>
   isFields(value) && typeof value.sha256 === 'string' && typeof value.bytes === 'number';
 
+const manifestIn = oncePerText<Manifest | undefined>();
+
 /** `undefined` for an invalid manifest; one without its own binary is invalid. */
-export const parseManifest = (text: string): Manifest | undefined => {
+export const parseManifest = (text: string): Manifest | undefined => manifestIn(text, () => read(text));
+
+const read = (text: string): Manifest | undefined => {
   const value = parseJson(text);
   if (!isFields(value) || value.version !== 1) return undefined;
   const { binary, files, sha256, url } = value;
