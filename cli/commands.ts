@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { evaluate } from '../daemon/decide/report/outcome.ts';
 import { type Host, makeHost } from '../host/host.ts';
 import { makeLog, silent } from '../host/log.ts';
+import { compileLate } from '../host/memory.ts';
 import { sendDatagram } from '../host/systemd/datagram.ts';
 import { makeNotifier } from '../host/systemd/notify.ts';
 import { maskUrls } from '../protocol/problem/mask.ts';
@@ -98,6 +99,7 @@ export const work: Readonly<
     const journal = process.env.JOURNAL_STREAM !== undefined;
     const { logLevel } = await loadSettings(hostFor(command));
     const host = hostFor(command, makeLog({ journal, level: logLevel, write: out }));
+    compileLate();
     await loop(host, {
       settings: openSettings(host),
       notifier: makeNotifier(process.env, sendDatagram, (error) =>

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { architecturesOf, distOf, fromArguments } from './arguments.ts';
 import { bundle } from './bundle.ts';
-import { FIXED_SEED, forAnySeed } from './codecache.ts';
+import { FIXED_SEED, forAnySeed, keepsCode } from './codecache.ts';
 import { libatomicFor } from './debian.ts';
 import { type Architecture, nodeFor } from './downloads.ts';
 import { architecture as architectureOf, strip, withFullLastPage, withRunPath } from './elf.ts';
@@ -31,16 +31,10 @@ const units = ['rcm-node.service', 'rcm-node-uninstall.service'];
 const documentation = 'README.md';
 
 /**
- * A young generation that may not grow: it would fill with what one tick leaves behind, and stay that large. And collections when the
- * service has done its work (host/memory.ts). Functions are compiled to machine code after twenty times as many calls as is usual (400
- * and 3000): a tick a minute never gains back what that takes. Loops are compiled as soon as ever.
+ * A young generation that may not grow: it would fill with what one tick leaves behind, and stay that large. A flag here must be one with
+ * which Node takes its own compiled code; host/memory.ts sets others for the service.
  */
-const v8Flags = [
-  '--max-semi-space-size=1',
-  '--expose-gc',
-  '--invocation-count-for-maglev=8000',
-  '--invocation-count-for-turbofan=60000',
-];
+const v8Flags = ['--max-semi-space-size=1'];
 
 type Manifest = { readonly version: string; readonly devDependencies: { readonly node: string } };
 
@@ -134,6 +128,8 @@ function prove(executable: string): void {
 if (process.version !== `v${manifest.devDependencies.node}`) {
   throw new Error(`this is Node ${process.version}; "npm run build" runs the one that package.json pins`);
 }
+if (!keepsCode(v8Flags))
+  throw new Error(`with ${v8Flags.join(' ')} each start compiles the code of Node anew`);
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 

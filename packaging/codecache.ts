@@ -15,6 +15,9 @@ export const FIXED_SEED = '--hash-seed=1';
 const FLAGS_START = 12;
 const FLAGS_END = 16;
 
+/** Whether a process with `flags` takes what was compiled without any, as the code is that Node brings of its own. */
+export const keepsCode = (flags: readonly string[]): boolean => header(flags).equals(header([]));
+
 /** The first bytes of what this Node compiles when started with `flags`. */
 function header(flags: readonly string[]): Buffer {
   const program =
