@@ -5,7 +5,7 @@
 import { paths } from '../../protocol/host-paths.ts';
 import { canonical } from '../../protocol/digest.ts';
 import { setAside } from '../../host/files/aside.ts';
-import { isTemporary } from '../../host/files/files.ts';
+import { isTemporary } from '../../host/files/hashing-writer.ts';
 import type { Host } from '../../host/host.ts';
 import { type ClusterCache, parseClusterCache, printClusterCache } from '../model/cluster-cache.ts';
 import type { KnownApprovals } from '../model/rollout-wait.ts';

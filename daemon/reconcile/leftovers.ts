@@ -3,7 +3,7 @@
  * and only where no process writes without the lock. A trial of `plan` may be running, but not for an hour.
  */
 import { folderOf, paths } from '../../protocol/host-paths.ts';
-import { isTemporary } from '../../host/files/files.ts';
+import { isTemporary } from '../../host/files/hashing-writer.ts';
 import type { Host } from '../../host/host.ts';
 import type { Journal } from '../model/journal.ts';
 import { Failure } from '../../protocol/problem/problem.ts';

@@ -16,7 +16,16 @@ import { maxBytes } from './content.ts';
 import { makeReads, type Reads } from './read.ts';
 import { placeIn } from './root-path.ts';
 import { type FileFact, type FileState, hardLinked } from '../facts.ts';
-import { errnoOf, makeWay, syncFolder, type Synced, writeFailure } from './hashing-writer.ts';
+import {
+  errnoOf,
+  isInMemory,
+  makeWay,
+  putInMemory,
+  syncFolder,
+  type Synced,
+  temporaryName,
+  writeFailure,
+} from './hashing-writer.ts';
 
 /** All paths begin with "/" and are relative to the root. Mutations throw `disk-full`, `read-only`, `cannot-write`, … */
 export type Files = Reads & {
@@ -51,9 +60,6 @@ type Standing = {
   readonly links: number;
   readonly attributes: Attributes;
 };
-
-/** Whether a name is that of a temporary file, which a killed run may have left. */
-export const isTemporary = (name: string): boolean => /^\.rcm-node-[0-9a-f]{12}$/.test(name);
 
 export const sameContent = (fact: FileFact, state: FileState): boolean =>
   state.kind === 'absent' ? fact.kind === 'absent' : fact.kind === 'regular' && fact.text === state.text;
@@ -101,7 +107,7 @@ export const makeFiles = (root: string): Files => {
     attributes?: Attributes,
     folder = dirname(own(path)),
   ): Promise<string> => {
-    const temp = join(folder, `.rcm-node-${randomBytes(6).toString('hex')}`);
+    const temp = join(folder, temporaryName());
     await using handle = await open(temp, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
     try {
       await handle.writeFile(state.text, 'utf8');
@@ -183,6 +189,7 @@ export const makeFiles = (root: string): Files => {
       const uid = process.getuid?.() ?? 0;
       const gid = process.getgid?.() ?? 0;
       const state = { kind: 'text', text, mode, uid, gid } as const;
+      if (isInMemory(path)) return putInMemory(own(path), text, mode);
       const temp = await temporary(path, state, undefined, scratch && real(scratch));
       try {
         await rename(temp, own(path));

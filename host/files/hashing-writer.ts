@@ -2,10 +2,10 @@
  * A new file that is hashed while it is written, for downloads and for files from archives. It is complete
  * and on the disk when `finish` returns; until then `discard` removes all of it.
  */
-import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, constants, fchmodSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, stat, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Code, Failure } from '../../protocol/problem/problem.ts';
 import { wayToWrite } from './mounts.ts';
 
@@ -114,3 +114,29 @@ export const syncFolder = async (path: string): Promise<void> => {
 
 /** The folder is synced with the next file that is put into it: one sync for both. Until then a power cut may undo both. */
 export type Synced = 'with the next';
+
+/** Whether a name is that of a temporary file, which a killed run may have left. */
+export const isTemporary = (name: string): boolean => /^\.rcm-node-[0-9a-f]{12}$/.test(name);
+
+export const temporaryName = (): string => `.rcm-node-${randomBytes(6).toString('hex')}`;
+
+/** Nothing in it outlasts a power cut: to sync it would be for nothing, and no call waits for a disk that a worker thread could wait for. */
+export const isInMemory = (path: string): boolean => path.startsWith('/run/');
+
+/** `file`: for this process. Written and renamed in one go. */
+export const putInMemory = (file: string, text: string, mode: number): void => {
+  const temp = join(dirname(file), temporaryName());
+  try {
+    const fd = openSync(temp, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
+    try {
+      writeFileSync(fd, text);
+      fchmodSync(fd, mode);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temp, file);
+  } catch (error) {
+    rmSync(temp, { force: true });
+    throw error;
+  }
+};

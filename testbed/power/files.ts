@@ -8,7 +8,7 @@ import { basename, join } from 'node:path';
 import { parseJournal } from '../../daemon/model/journal.ts';
 import { parseLedger } from '../../daemon/model/ledger.ts';
 import { manifestName, parseManifest } from '../../daemon/reconcile/artifacts/store.ts';
-import { isTemporary } from '../../host/files/files.ts';
+import { isTemporary } from '../../host/files/hashing-writer.ts';
 import { paths } from '../../protocol/host-paths.ts';
 
 /** To be run in a root: a line for each file of the configuration of this machine. */

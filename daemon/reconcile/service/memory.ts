@@ -2,28 +2,26 @@
 import type { Host } from '../../../host/host.ts';
 
 /**
- * A collection takes half as much processor time as a settled tick, which leaves less than a megabyte behind: after each one it would
+ * A collection takes as much processor time as a settled tick, which leaves a tenth of a megabyte behind: after each one it would
  * cost too much time (bench/node/idle.ts measures both).
  */
 const mostBytes = 2_500_000;
-/** No settled tick leaves so much behind: what was changed, or downloaded, needed pages that are not needed any more. */
+/** No settled tick leaves so much behind: what was changed, or downloaded, needed pages and code that are not needed any more. */
 const muchBytes = 8_000_000;
-/** After such a tick: V8 drops the code that it compiled for it after some collections in which that code was not used. */
-const wholeOnes = 4;
-const leastBytes = 1_000_000;
+/** V8 drops compiled code after some collections in which it was not used. */
+const wholeOnes = 3;
 
 /** Called after each tick; the first leaves behind what the start did. */
 export const startTidying = ({
   releaseMemory,
   usedMemory,
 }: Pick<Host, 'releaseMemory' | 'usedMemory'>): (() => void) => {
-  const state = { bytes: 0, whole: 0 };
+  const state = { bytes: 0 };
   return () => {
     const left = usedMemory() - state.bytes;
-    if (left >= muchBytes) state.whole = wholeOnes;
-    if (left < (state.whole > 0 ? leastBytes : mostBytes)) return;
-    releaseMemory(state.whole > 0 ? 'whole' : 'usual');
-    state.whole = Math.max(0, state.whole - 1);
+    if (left < mostBytes) return;
+    if (left < muchBytes) releaseMemory('usual');
+    else for (let at = 0; at < wholeOnes; at += 1) releaseMemory('whole');
     state.bytes = usedMemory();
   };
 };
