@@ -5,7 +5,11 @@
 import type { Prepared } from '../model/desired.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
 import type { ShimObject } from '../../protocol/shim-object.ts';
+import { prepareField } from '../model/prepared.ts';
+import { recover } from '../../protocol/problem/problem.ts';
+import { rootOf } from '../toml/cursor.ts';
 import type { OptionValue } from '../toml/options.ts';
+import { parseToml } from '../toml/toml.ts';
 import { handlerFor, machines } from './revision.ts';
 
 type Asked = Pick<Prepared, 'runtime' | 'options' | 'podAnnotations' | 'containerAnnotations'>;
@@ -58,6 +62,17 @@ export const entryFor = (
 /** Conditions and Events have it: nothing that may be a credential, and no text of any length. */
 const isShown = (entry: string): boolean => entry.length <= 1000 && !/[@?]|:\/\/|-----BEGIN/.test(entry);
 
+/** A file cannot hold all options of a resource: the text "true" is a boolean there. The entry would be added, and help nothing. */
+const prepares = (entry: string, key: string): boolean =>
+  recover(
+    () => {
+      const text = `it = [${entry}]`;
+      const [one] = prepareField.read(rootOf(parseToml(text, '').it, '', text)) ?? [];
+      return one !== undefined && tableKey(one) === key;
+    },
+    () => false,
+  );
+
 /** `entry`: what prepares a handler for this Shim. One that no node takes counts as plain: what is wrong with it is said elsewhere. */
 export const slotTableOf = (
   shim: ShimObject,
@@ -65,6 +80,7 @@ export const slotTableOf = (
 ): { readonly key: string; readonly entry?: string } => {
   const asked = askedBy(shim);
   if (asked === undefined) return { key: plainTable };
-  const entry = entryFor(handler, asked);
-  return { key: tableKey(asked), ...(isShown(entry) ? { entry } : {}) };
+  const [key, entry] = [tableKey(asked), entryFor(handler, asked)];
+  const isGood = isShown(entry) && prepares(entryFor('slot-1', asked), key);
+  return { key, ...(isGood ? { entry } : {}) };
 };

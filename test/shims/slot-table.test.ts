@@ -23,7 +23,14 @@ const specs: Readonly<Record<string, object>> = {
   nothing: {},
   cgroup: { containerdRuntimeOptions: { SystemdCgroup: 'true' } },
   values: {
-    containerdRuntimeOptions: { Memory: '1Gi', Count: '12', Share: '1.5', List: '["a", 2]', Odd: '"a\\"b' },
+    containerdRuntimeOptions: {
+      Memory: '1Gi',
+      Count: '12',
+      Share: '1.5',
+      List: '["a", 2]',
+      Odd: '"a\\"b',
+      Quoted: '"[1]"',
+    },
   },
   annotations: { podAnnotations: ['a.example/*'], containerAnnotations: ['b', 'c'] },
   oci: { runtime: { type: 'oci', binary: 'crun', libraries: ['libwasmedge.so.0'] } },
@@ -71,5 +78,13 @@ t.test('an entry that may hold a credential, or is very long, is not shown', asy
     const { key, entry } = slotTableOf(shimOf({ containerdRuntimeOptions: { Proxy: value } }), 'slot-1');
     t.match(key, /^[0-9a-f]{12}$/);
     t.equal(entry, undefined);
+  }
+});
+
+t.test('an entry that would prepare another table is not shown: no file can have such options', async (t) => {
+  for (const value of ['"true"', '"12"']) {
+    const { key, entry } = slotTableOf(shimOf({ containerdRuntimeOptions: { Text: value } }), 'slot-1');
+    t.match(key, /^[0-9a-f]{12}$/);
+    t.equal(entry, undefined, value);
   }
 });
