@@ -22,7 +22,7 @@ export const oncePerText = <T>(): ((text: string, make: () => T) => T) => {
   let size = 0;
   return (text, make) => {
     const found = known.get(text);
-    if (found !== undefined) return found;
+    if (found !== undefined || known.has(text)) return found as T;
     const made = freeze(make());
     if (text.length > mostCharacters) return made;
     // Texts of which there are many are rarely asked for again.

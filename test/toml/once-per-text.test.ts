@@ -23,6 +23,23 @@ t.test('a text that cannot be read is read again, and said with the file of that
     t.throws(() => parseToml('a = ', file), new RegExp(file));
 });
 
+t.test('that nothing can be made of a text is kept as well, and makes no other one forgotten', async (t) => {
+  let made = 0;
+  const read = oncePerText<number | undefined>();
+  const none = (text: string) =>
+    read(text, () => {
+      made += 1;
+      return undefined;
+    });
+  const first = read('first', () => 1);
+  for (let at = 0; at < 20; at += 1) none('z'.repeat(30_000));
+  t.equal(made, 1);
+  t.equal(
+    read('first', () => 2),
+    first,
+  );
+});
+
 t.test('long texts and many texts are not kept', async (t) => {
   let made = 0;
   const read = oncePerText<number>();
