@@ -75,7 +75,9 @@ const detailOf = (given: StatusInput, one: HandlerReport, asked: Handler | undef
   const before = given.installed[one.name]?.handler.order;
   const shim = asked ? asked.order?.shim : before?.shim;
   const isServing = given.serves === 'unknown' || given.serves.includes(one.name);
-  const revision = before && isServing ? before.revision : undefined;
+  // In a slot the program of another Shim is none that Pods of this one may run with.
+  const isIts = before?.shim === shim || !isSlot(one.name);
+  const revision = before && isServing && isIts ? before.revision : undefined;
   const revisionAsked = shim === undefined ? undefined : askedRevision(given, shim, asked?.order?.revision);
   const isSaid = one.state === 'served' && revisionAsked === revision;
   return {

@@ -59,6 +59,23 @@ t.test('the reported revision is the one that the runtime serves', async (t) => 
   t.equal(detailOf(input([pending], { installed: {} })).spin?.r, undefined);
 });
 
+t.test('what another Shim left in a slot is not served for the one that has it now', async (t) => {
+  const slotFor = (shim: string, revision: string): Handler => ({
+    ...of('slot-1', revision),
+    order: { shim, revision, scope: 'no-restart' },
+  });
+  const toldOf = (before: string) =>
+    detailOf(
+      input([{ name: 'slot-1', state: 'pending', source: 'x' }], {
+        desired: [slotFor('spin', 'r2')],
+        installed: { 'slot-1': { handler: slotFor(before, 'r1') } },
+        serves: ['slot-1'],
+      }),
+    )['slot-1'];
+  t.strictSame(toldOf('spin'), { s: 'pending', n: 'spin', r: 'r1', a: 'r2' });
+  t.strictSame(toldOf('former'), { s: 'pending', n: 'spin', a: 'r2' });
+});
+
 t.test('a handler that is being removed is still reported for its Shim', async (t) => {
   const removing: HandlerReport = { name: 'spin', state: 'removing', source: 'x' };
   const none = { approved: {}, controller: undefined, alone: {}, shims: {} };

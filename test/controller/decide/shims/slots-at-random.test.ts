@@ -46,6 +46,9 @@ const begin = (seed: number): State => {
     ),
     served: new Map<string, string>(),
   }));
+  // A Shim that is gone, and whose removal the node missed.
+  for (const { prepared, served } of machines)
+    for (const slot of prepared.keys()) if (below(3) === 0) served.set(slot, 'ghost');
   const classes = shims.flatMap((shim) =>
     below(2) === 0 ? [] : [aClass({ ...shim, handler: pick(names) })],
   );
@@ -63,7 +66,7 @@ const reportOf = ({ prepared, served }: Machine, shims: readonly ShimFacts[]) =>
   return told;
 };
 
-/** On a node the older one has it. */
+/** On a node the older one has it. What is served stays where its Shim may not change the table. */
 const holderOf = (shims: readonly ShimFacts[], slot: string): ShimFacts | undefined =>
   shims.filter(({ handler }) => handler === slot).sort((a, b) => a.created - b.created)[0];
 
@@ -71,7 +74,7 @@ const act = (machine: Machine, shims: readonly ShimFacts[]): void => {
   for (const slot of names) {
     const holder = holderOf(shims, slot);
     if (holder && machine.prepared.get(slot) === holder.seeks) machine.served.set(slot, holder.name);
-    else machine.served.delete(slot);
+    else if (!holder) machine.served.delete(slot);
   }
 };
 
