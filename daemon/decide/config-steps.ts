@@ -1,4 +1,5 @@
 /** The steps that change links and configuration to the desired state, with the restart, its proof, and the new ledger. */
+import { isEqual } from '../toml/compare.ts';
 import type { Installed, Ledger, Placed } from '../model/ledger.ts';
 import type { Observed } from './observed.ts';
 import type { RuntimeFacts, Trial } from '../runtimes/facts.ts';
@@ -12,7 +13,6 @@ import { adopted, configId, owing, servedNow, survivors } from './restart.ts';
 import type { Baseline } from './baseline.ts';
 import { type LinkStep, linkSteps, missingFolders, repairs, retire } from './steps.ts';
 import { isTried } from './handlers/failed-revisions.ts';
-import { canonical } from '../../protocol/digest.ts';
 import { folderOf, paths } from '../../protocol/host-paths.ts';
 import type { Selection } from './handlers/selection.ts';
 import { standInKey } from './handlers/stand-in.ts';
@@ -108,7 +108,7 @@ export const configSteps = (
     ...withTaken(ledger.takeover, change.wiring.taken?.tables),
   };
   const recorded = { ...record, restarts: ledger.restarts };
-  return steps.length > 0 || canonical(recorded) !== canonical({ ...ledger, repairs: recorded.repairs })
+  return steps.length > 0 || !isEqual(recorded, { ...ledger, repairs: recorded.repairs })
     ? [...steps, { kind: 'record', ledger: record }]
     : [];
 };

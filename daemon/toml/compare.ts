@@ -3,6 +3,7 @@
  * other. Only our own text is printed (a table we add, a path in a message), never a foreign file, because
  * printing loses comments and layout.
  */
+import { canonical } from '../../protocol/digest.ts';
 import { isFields } from '../../protocol/json.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { TomlPath } from './toml.ts';
@@ -38,6 +39,9 @@ export const deepEqual = (a: unknown, b: unknown): boolean => {
     keys.every((key) => Object.hasOwn(b, key) && deepEqual(a[key], b[key]))
   );
 };
+
+/** Whether `canonical` prints both alike, which is asked for each handler at each tick: without their texts where they are equal. */
+export const isEqual = (a: unknown, b: unknown): boolean => deepEqual(a, b) || canonical(a) === canonical(b);
 
 const own = (table: Table, key: string): unknown => (Object.hasOwn(table, key) ? table[key] : undefined);
 

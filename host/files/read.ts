@@ -16,6 +16,7 @@ import {
   readdirSync,
   readlinkSync,
   type Stats,
+  statSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -78,9 +79,9 @@ const mostLooks = 10;
 /** Without an exception for what is not there, which takes longer than the call. Throws for what cannot be seen. */
 const lstatOf = (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false });
 
-const seenAt = (path: string): Stats | undefined => {
+const seenAt = (path: string, look = lstatSync): Stats | undefined => {
   try {
-    return lstatOf(path);
+    return look(path, { throwIfNoEntry: false });
   } catch {
     return undefined;
   }
@@ -103,6 +104,12 @@ export const makeReads = (root: string): Reads => {
     resolveIn(root, path, undefined, (error) => {
       throw error;
     });
+
+  /** Of what the path leads to. On the host itself the kernel follows the links. */
+  const behind = (path: string): Stats | undefined => {
+    const at = root === '/' ? path : resolveIn(root, path);
+    return at === undefined ? undefined : seenAt(at, root === '/' ? statSync : lstatSync);
+  };
 
   /** Of what could not be followed; undefined: it is there by now. */
   const missing = (path: string): FileFact | undefined => {
@@ -197,14 +204,12 @@ export const makeReads = (root: string): Reads => {
       }
     },
     stat: async (path) => {
-      const file = resolveIn(root, path);
-      const facts = file === undefined ? undefined : seenAt(file);
+      const facts = behind(path);
       if (!facts?.isFile()) return null;
       return { bytes: facts.size, modified: facts.mtimeMs, changed: facts.ctimeMs, inode: facts.ino };
     },
     changedAt: async (path) => {
-      const folder = resolveIn(root, path);
-      const facts = folder === undefined ? undefined : seenAt(folder);
+      const facts = behind(path);
       return facts?.isDirectory() ? facts.mtimeMs : null;
     },
     digest: async (path) => {

@@ -9,11 +9,10 @@ import type { NeededApproval } from '../../model/rollout-wait.ts';
 import { leftOut } from './failed-starts.ts';
 import { servedNow } from '../restart.ts';
 import type { Baseline } from '../baseline.ts';
-import type { Table } from '../../toml/compare.ts';
+import { isEqual, type Table } from '../../toml/compare.ts';
 import { leftAlone } from './failed-revisions.ts';
 import { standingTable, staysPrepared } from './prepared.ts';
 import { keyOfTarget } from '../../../protocol/host-paths.ts';
-import { canonical } from '../../../protocol/digest.ts';
 import { revisionHere, neededApproval, waitsForApproval } from './rollout-wait.ts';
 
 /** A change that needs an approval, or waits for another reason; with `held` it is not made now. */
@@ -41,7 +40,7 @@ export const approvalOf = (
     asked.key === undefined ? undefined : leftOut(baseline, name, startId(asked.key, asked.table));
   if (failed) return { ...neededFor(baseline, order, order?.revision), held: failed, leftOut: true };
   const isSame = [standingTable(baseline, name), baseline.target.present[name]].some(
-    (table) => table !== undefined && canonical(table) === canonical(asked.table),
+    (table) => table !== undefined && isEqual(table, asked.table),
   );
   if (order?.scope === 'no-restart' && !isSame && !baseline.rules.force)
     return { ...neededFor(baseline, order, order.revision), held: needsRestart(name) };

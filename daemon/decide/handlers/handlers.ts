@@ -2,6 +2,7 @@
  * Which handlers the configuration must define, and what is missing for each: the desired handlers, minus those that are not
  * available or wait for an approval, plus those that may not be removed yet.
  */
+import { isEqual } from '../../toml/compare.ts';
 import { type Handler, storeKey } from '../../model/desired.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import type { HandlerReport, Step } from '../../model/plan.ts';
@@ -17,7 +18,6 @@ import { stateOfWritten } from '../restart.ts';
 import type { Baseline } from '../baseline.ts';
 import type { StoreFact } from '../observed.ts';
 import { failedTry } from './failed-revisions.ts';
-import { canonical } from '../../../protocol/digest.ts';
 import type { HandlerState } from '../../../protocol/node-annotations.ts';
 import type { Wanted, Selection } from './selection.ts';
 
@@ -146,7 +146,7 @@ export const selectHandlers = (baseline: Baseline, how: Preparing = 'standing'):
     const start = state === 'served' ? { start: startOf(before.ledger.starts[handler.name], id) } : {};
     report(state, { gate, ...start, ...(sha256 ? { sha256 } : {}) });
     const was = before.ledger.handlers[handler.name];
-    const isSame = was?.key === key && canonical(tableInForce(baseline, handler.name)) === canonical(table);
+    const isSame = was?.key === key && isEqual(tableInForce(baseline, handler.name), table);
     wanted.push({
       name: handler.name,
       table,

@@ -16,9 +16,10 @@ export type Claim = {
 /** The answer of one source. */
 export type Said = Omit<Desired, 'handlers' | 'places'> & { readonly claims: readonly Claim[] };
 
-/** The installed handlers of a source that does not answer. */
-export const keep = (
-  source: Claim['source'],
-  handlers: readonly Handler[],
-  { signers = [] }: Policy,
-): readonly Claim[] => handlers.map((handler) => ({ handler: signedNow(handler, signers), made: 0, source }));
+/** The installed handlers of a source that does not answer; of `file`, if one of its files does not. */
+export const keep =
+  (source: Claim['source'], handlers: readonly Handler[], { signers = [] }: Policy) =>
+  (file?: string): readonly Claim[] =>
+    handlers
+      .filter(({ where }) => file === undefined || where.file === file)
+      .map((handler) => ({ handler: signedNow(handler, signers), made: 0, source }));

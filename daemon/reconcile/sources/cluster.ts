@@ -17,7 +17,7 @@ import { type Claim, keep, type Said } from './claims.ts';
 export const cluster = async (host: Host, policy: Policy, installed: readonly Handler[]): Promise<Said> => {
   const kept = keep('cluster', installed, policy);
   const lose = (problem: Problem): Said => ({
-    claims: kept,
+    claims: kept(),
     problems: [problem],
     lost: [paths.cluster],
     unheard: true,
@@ -57,7 +57,7 @@ export const cluster = async (host: Host, policy: Policy, installed: readonly Ha
   for (const shim of answer.shims) {
     const file = resourceFile(shim.metadata.name);
     if (wantsSlot(shim) && slotOf(shim) === undefined) {
-      slotless.push(...kept.filter((one) => one.handler.where.file === file));
+      slotless.push(...kept(file));
       notes.push({
         code: 'no-slot',
         message: 'it waits until the controller gives it a prepared handler',
@@ -71,7 +71,7 @@ export const cluster = async (host: Host, policy: Policy, installed: readonly Ha
     } catch (error) {
       problems.push(problemOf(error));
       lost.push(file);
-      claims.push(...kept.filter((one) => one.handler.where.file === file));
+      claims.push(...kept(file));
     }
   }
   // Their status may be lost: what is served stays, unless the controller gave the slot to another Shim, whose Pods ask for it.

@@ -23,7 +23,7 @@ export const localFiles = async (
     await host.files.trust(paths.shims);
     names = await host.files.names(paths.shims);
   } catch (error) {
-    return { claims: kept, problems: [problemOf(error)], lost: [paths.shims] };
+    return { claims: kept(), problems: [problemOf(error)], lost: [paths.shims] };
   }
   if (names === null) {
     if (installed.length === 0) return { claims: [], problems: [], lost: [] };
@@ -33,7 +33,7 @@ export const localFiles = async (
       where: { file: paths.shims },
       hint: 'Create the folder again; an empty folder removes the handlers.',
     };
-    return { claims: kept, problems: [problem], lost: [paths.shims] };
+    return { claims: kept(), problems: [problem], lost: [paths.shims] };
   }
   const claims: Claim[] = [];
   const problems: Problem[] = [];
@@ -55,7 +55,7 @@ export const localFiles = async (
     } catch (error) {
       problems.push(problemOf(error));
       lost.push(file);
-      claims.push(...kept.filter((one) => one.handler.where.file === file));
+      claims.push(...kept(file));
     }
   }
   return { claims, problems, notes: ignored(names), lost };
