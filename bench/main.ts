@@ -70,7 +70,7 @@ const onNodes = async (
   rows.push(...(await measureChange(node, shims)));
   progress('start of rcm-node status');
   rows.push(...(await measureStart(node)));
-  progress('memory and processor time of the idle service; this takes three minutes');
+  progress('memory and processor time of the idle service; this takes seven minutes');
   rows.push(...(await measureIdle(node, other, changed(), shims.first)));
   await node.run(['systemctl', 'stop', 'rcm-node.service']);
   progress('CRI outage of restarts');

@@ -59,10 +59,3 @@ export const memoryMb = async (node: TestNode): Promise<number> => {
   const rollup = await node.readFile(`/proc/${await property(node, 'MainPID')}/smaps_rollup`);
   return (Number(/^Pss_Anon:\s+(\d+) kB$/m.exec(rollup)?.[1] ?? Number.NaN) * 1024) / 1e6;
 };
-
-/** Runs one tick now, and waits for its end. */
-export const tick = async (node: TestNode): Promise<void> => {
-  const before = (await reportIn(node))?.at;
-  await node.run(['kill', '-HUP', String(await property(node, 'MainPID'))]);
-  await until(node, 'a tick', async () => ((await reportIn(node))?.at === before ? undefined : true));
-};
