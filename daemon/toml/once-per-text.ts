@@ -1,5 +1,5 @@
 /**
- * Files that nobody changes are read at each tick, and mean each time what they meant before: what was made of a text is kept, so that an
+ * Files are read at each tick, and an unchanged one means what it meant before: what was made of a text is kept, so that an
  * idle node spends no time on it. Only for readers whose answer depends on the text alone.
  */
 

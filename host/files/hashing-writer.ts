@@ -1,6 +1,7 @@
 /**
  * A new file that is hashed while it is written, for downloads and for files from archives. It is complete
- * and on the disk when `finish` returns; until then `discard` removes all of it.
+ * and on the disk when `finish` returns; until then `discard` removes all of it. Also what every other writer of files uses: names of
+ * temporary files, syncs, the errors of a write, and files that are in memory.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, constants, fchmodSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';

@@ -16,7 +16,7 @@ const lacks = (node: NodeFacts, slot: string, shim: ShimFacts): boolean => {
   const entry = Object.hasOwn(all, slot) ? all[slot] : undefined;
   if (entry === undefined) return !isUntold(node);
   if (entry.s === 'prepared') return (entry.t ?? plainTable) !== shim.seeks;
-  // One that seeks a slot is not given what another could not be served in: the two would take it from each other for ever.
+  // One that seeks a slot is not given what another could not be served in: the two would take it from each other again and again.
   const isTold = entry.n === shim.name || shim.handler === '';
   return isTold && entry.r === undefined && entry.p === 'needs-restart';
 };

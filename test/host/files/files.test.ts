@@ -151,7 +151,7 @@ t.test('a file that cannot be read is never reported as absent', async (t) => {
   t.match(version, { kind: 'regular', text: readFileSync('/proc/version', 'utf8') });
 });
 
-t.test('what is there is never absent, however long the way to it is', async (t) => {
+t.test('a file that exists is never absent, however long its path is', async (t) => {
   const root = mkdtempSync(join(tmpdir(), 'rcm-far-'));
   // Not tap's own folder: what removes that one takes no such path.
   t.teardown(() => execFileSync('rm', ['-r', root]));

@@ -1,6 +1,6 @@
 /**
  * Whatever slots statuses and RuntimeClasses name, as restores and other options leave them: Shims do not take slots from each other
- * for ever, no two have one, and none waits beside a slot that fits. The nodes do as rcm-node does with what a status says.
+ * again and again, no two have one, and none waits beside a slot that fits. The nodes do as rcm-node does with what a status says.
  */
 import t from 'tap';
 import { decideFleet } from '../../../../controller/decide/decide.ts';
