@@ -118,7 +118,7 @@ const plan = (given: Plan, files: readonly FileDiff[]): object => {
     because,
     restarts: disrupts,
     steps: steps.flatMap((step) => {
-      const says = sentence(step);
+      const says = sentence(step, steps);
       return says === undefined ? [] : [{ kind: step.kind, says }];
     }),
     files,

@@ -155,7 +155,8 @@ const runtime = (before: Observed): readonly Check[] => {
         hint,
       },
     ];
-  const handlers = cri.handlers === 'unknown' ? 'handlers unknown' : `serves ${cri.handlers.join(', ')}`;
+  // One that is only prepared is in this list, and is not served.
+  const handlers = cri.handlers === 'unknown' ? 'handlers unknown' : `lists ${cri.handlers.join(', ')}`;
   return [
     good('runtime', said),
     cri.ready

@@ -8,6 +8,7 @@ import type { Check } from '../../daemon/doctor/check.ts';
 import { diagnose } from '../../daemon/doctor/doctor.ts';
 import { bareRoot } from '../../testbed/simulated/bare-root.ts';
 import type { UnitFacts } from '../../host/facts.ts';
+import { openSettings } from '../../daemon/state/load-settings.ts';
 import { makeRoot, openNode, program, shimFile } from '../../testbed/simulated/node.ts';
 
 const healthy = (t: Test) => {
@@ -34,13 +35,27 @@ t.test('on a healthy host no check fails, and every check is listed', async (t) 
   t.match(about(checks, 'runtime'), [
     { says: /containerd 2\.1\.0, .*, configuration \/etc\/containerd\/config\.toml/ },
   ]);
-  t.match(about(checks, 'CRI'), [{ verdict: 'good', says: /serves runc, spin, 0 sandboxes/ }]);
+  t.match(about(checks, 'CRI'), [{ verdict: 'good', says: /answers, lists runc, spin, 0 sandboxes/ }]);
   t.match(about(checks, 'store'), [{ verdict: 'good', says: /is whole, every byte verified/ }]);
   t.match(about(checks, 'handler spin'), [{ verdict: 'good', says: 'served' }]);
   t.match(about(checks, 'state'), [{ says: '1 handlers in the ledger' }]);
   t.same(
     about(checks, 'folder').map((one) => one.says),
     ['/opt/rcm-node is writable', '/var/lib/rcm-node is writable', '/run/rcm-node is writable'],
+  );
+});
+
+t.test('a handler that is only prepared is nowhere called served', async (t) => {
+  const node = healthy(t);
+  node.write('/etc/rcm-node/config.toml', '[runtime]\nprepare = ["slot-1"]\n');
+  await node.once();
+  const checks = await diagnose(node.fake.host, await openSettings(node.fake.host)());
+  t.same(bads(checks), []);
+  t.match(about(checks, 'handler slot-1'), [{ verdict: 'good', says: 'prepared' }]);
+  t.match(about(checks, 'CRI'), [{ says: /lists runc, slot-1, spin/ }]);
+  t.same(
+    checks.filter(({ says }) => /serve.*slot-1|slot-1.*serve/.test(says)),
+    [],
   );
 });
 

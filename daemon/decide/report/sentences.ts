@@ -4,8 +4,8 @@ import type { Step } from '../../model/plan.ts';
 import { printUrl } from '../../../protocol/problem/mask.ts';
 import { fileOf, folderOf, keyOfTarget } from '../../../protocol/host-paths.ts';
 
-/** `undefined` for steps that people need not see. */
-export const sentence = (step: Step): string | undefined => {
+/** `undefined` for steps that people need not see. `steps`: of the whole plan. */
+export const sentence = (step: Step, steps: readonly Step[]): string | undefined => {
   switch (step.kind) {
     case 'fetch':
       return `fetch ${printUrl(step.handler.artifact.url)} for ${step.handler.name}`;
@@ -31,9 +31,7 @@ export const sentence = (step: Step): string | undefined => {
     case 'prove':
       if (step.serve.length === 0 && step.start)
         return `prove that a sandbox with ${Object.keys(step.start).join(', ')} starts`;
-      return step.serve.length === 0
-        ? 'prove that the runtime is healthy'
-        : `prove that ${step.serve.join(', ')} ${step.serve.length === 1 ? 'is' : 'are'} served`;
+      return `prove that ${proven(step.serve, preparedBy(steps)) || 'the runtime is healthy'}`;
     case 'stand-in':
       return 'put the program into the store that says why no Pod starts with a prepared handler';
     case 'discard':
@@ -45,7 +43,23 @@ export const sentence = (step: Step): string | undefined => {
   }
 };
 
+/** The runtime lists them as all others, and no shim is there. */
+const preparedBy = (steps: readonly Step[]): ReadonlySet<string> => {
+  const { prepared = {}, handlers } = steps.find((step) => step.kind === 'record')?.ledger ?? {
+    handlers: {},
+  };
+  return new Set(Object.keys(prepared).filter((name) => !(name in handlers)));
+};
+
+const proven = (names: readonly string[], prepared: ReadonlySet<string>): string => {
+  const say = (list: readonly string[], what: string): readonly string[] =>
+    list.length === 0 ? [] : [`${list.join(', ')} ${list.length === 1 ? 'is' : 'are'} ${what}`];
+  const served = names.filter((name) => !prepared.has(name));
+  const others = names.filter((name) => prepared.has(name));
+  return [...say(served, 'served'), ...say(others, 'prepared')].join(', and ');
+};
+
 const short = (key: string | undefined): string => (key ? key.slice(0, 12) : 'a file of another program');
 
 export const sentences = (steps: readonly Step[]): readonly string[] =>
-  steps.flatMap((step) => sentence(step) ?? []);
+  steps.flatMap((step) => sentence(step, steps) ?? []);

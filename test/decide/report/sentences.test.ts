@@ -48,5 +48,22 @@ t.test('every step that matters to a person is a sentence, without secrets', asy
     'prove that the runtime is healthy',
     'discard bbbbbbbbbbbb from the store',
   ]);
-  t.equal(sentence({ kind: 'record', ledger: emptyLedger }), undefined);
+  t.equal(sentence({ kind: 'record', ledger: emptyLedger }, steps), undefined);
+});
+
+t.test('what is only prepared is not called served', async (t) => {
+  const prove = { kind: 'prove', unit, serve: ['slot-1', 'slot-2', 'spin'], keep: [], former: [] } as const;
+  const placed = { handler, path: link };
+  const installed = { ...placed, key: key('a'), sha256: key('a') };
+  const ledger = { ...emptyLedger, prepared: { 'slot-1': placed, 'slot-2': placed, spin: placed } };
+  t.same(sentences([prove, { kind: 'record', ledger: { ...ledger, handlers: { spin: installed } } }]), [
+    'prove that spin is served, and slot-1, slot-2 are prepared',
+  ]);
+  t.same(
+    sentences([
+      { ...prove, serve: ['slot-1'] },
+      { kind: 'record', ledger },
+    ]),
+    ['prove that slot-1 is prepared'],
+  );
 });

@@ -41,6 +41,7 @@ for (const row of rows) {
     const next = await node.once();
     t.strictSame(statesOf(next), { first: 'served', spin: 'prepared', 'slot-1': 'prepared' });
     t.equal(restarts(node), 1, 'the first change takes it along');
+    t.match(next.did.join('; '), /prove that first is served, and slot-1, spin are prepared/);
     t.strictSame(next.decision.notes, []);
     t.strictSame((await node.once()).did, []);
   });
