@@ -135,8 +135,15 @@ export const digest: Read<string> = text(/^[0-9a-f]{64}$/, 'a sha256 has 64 hexa
 export const isPath = /^(\/(?!\.{1,2}(\/|$))[^/\0]*)+$/;
 export const path: Read<string> = text(isPath, 'that is no path without detours');
 
+/** The last of a Date. */
+const latest = 8_640_000_000_000_000;
+
 /** Epoch milliseconds in the range of a Date: others cannot be printed. */
-export const time: Read<number> = whole(0, 8_640_000_000_000_000);
+export const time: Read<number> = whole(0, latest);
+
+/** Of a file, which may have any time: what `time` can read again. */
+export const timeOf = (milliseconds: number): number =>
+  Math.min(Math.max(Math.floor(milliseconds), 0), latest);
 
 /** A version number above this is damage, and not a newer format. */
 const newest = 999;

@@ -9,6 +9,7 @@ import type { Desired } from '../model/desired.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { HandlerReport } from '../model/plan.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
+import { timeOf } from '../model/schema.ts';
 import type { FailedStart } from '../model/start.ts';
 import { retried } from '../decide/takeover/taken.ts';
 import { saveLedger } from '../state/state.ts';
@@ -31,7 +32,7 @@ const stampsOf = async (host: Host, files: readonly string[]): Promise<Readonly<
   const rows: [string, number][] = [];
   for (const file of files) {
     const facts = await host.files.stat(file).catch(() => null);
-    if (facts) rows.push([file, Math.floor(facts.modified)]);
+    if (facts) rows.push([file, timeOf(facts.modified)]);
   }
   return Object.fromEntries(rows);
 };

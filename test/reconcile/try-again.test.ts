@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -51,6 +52,24 @@ t.test('a change of the file, and nothing less, causes a retry', async (t) => {
   utimesSync(join(node.root, file), 1_900_000_000, 1_900_000_000);
   t.equal((await node.once()).outcome.kind, 'converged');
   t.equal(node.fake.containerd.jobs.length, 1);
+});
+
+t.test('a file may have any time, and the ledger with it can be read again', async (t) => {
+  for (const time of ['@-86400', '@8640000000001']) {
+    const node = await rolledBack(t);
+    const { containerd } = node.fake;
+    containerd.behaves = (handlers) => (handlers.includes('spin-v2') ? 'fails' : 'works');
+    execFileSync('touch', ['-d', time, join(node.root, file)]);
+    t.match((await node.once()).outcome, { kind: 'failed', undone: true }, `${time} is a change`);
+    containerd.jobs.length = 0;
+    containerd.behaves = () => 'works';
+    for (const _ of [1, 2])
+      t.match((await node.once()).outcome, { kind: 'degraded', problems: [{ code: 'known-bad' }] }, time);
+    t.strictSame(containerd.jobs, []);
+    node.fake.advance(60 * 60_000);
+    utimesSync(join(node.root, file), 1_900_000_000, 1_900_000_000);
+    t.equal((await node.once()).outcome.kind, 'converged');
+  }
 });
 
 t.test('repeated changes of a failing shim are limited by the budget', async (t) => {
