@@ -36,6 +36,7 @@ t.test('a folder of the store is named by the digest of its content', async (t) 
 t.test('equal values have one text, whatever the order of their keys', async (t) => {
   t.equal(canonical({ b: [{ d: 1, c: 2n }], a: null }), canonical({ a: null, b: [{ c: 2n, d: 1 }] }));
   t.not(canonical({ a: 1n }), canonical({ a: 1 }));
+  t.not(canonical({ a: 1n }), canonical({ a: '1n' }));
   t.not(canonical(['a', 'b']), canonical(['b', 'a']));
   t.equal(canonical({ a: undefined }), '{}');
 });

@@ -73,6 +73,8 @@ t.test('another table, or other bytes, are another revision', async (t) => {
     of({ fetchStrategy, podAnnotations: ['b', 'a'] }),
     of({ fetchStrategy, containerAnnotations: ['a', 'b'] }),
     of({ fetchStrategy, containerdRuntimeOptions: { SystemdCgroup: 'true' } }),
+    of({ fetchStrategy, containerdRuntimeOptions: { Most: '9223372036854775807' } }),
+    of({ fetchStrategy, containerdRuntimeOptions: { Most: '9223372036854775807n' } }),
     of({ fetchStrategy, runtime: { type: 'oci', binary: 'crun' } }),
     of(on(platform('amd64'))),
     of(on(platform('arm64'))),

@@ -32,6 +32,8 @@ const specs: Readonly<Record<string, object>> = {
       Quoted: '"[1]"',
     },
   },
+  'a large number': { containerdRuntimeOptions: { Most: '9223372036854775807' } },
+  'a text like it': { containerdRuntimeOptions: { Most: '9223372036854775807n' } },
   annotations: { podAnnotations: ['a.example/*'], containerAnnotations: ['b', 'c'] },
   oci: { runtime: { type: 'oci', binary: 'crun', libraries: ['libwasmedge.so.0'] } },
   'another program': { runtime: { type: 'oci', binary: 'youki' } },
