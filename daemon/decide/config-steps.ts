@@ -1,5 +1,5 @@
 /** The steps that change links and configuration to the desired state, with the restart, its proof, and the new ledger. */
-import { isEqual } from '../toml/compare.ts';
+import { deepEqual } from '../toml/compare.ts';
 import type { Installed, Ledger, Placed } from '../model/ledger.ts';
 import type { Observed } from './observed.ts';
 import type { RuntimeFacts, Trial } from '../runtimes/facts.ts';
@@ -108,7 +108,7 @@ export const configSteps = (
     ...withTaken(ledger.takeover, change.wiring.taken?.tables),
   };
   const recorded = { ...record, restarts: ledger.restarts };
-  return steps.length > 0 || !isEqual(recorded, { ...ledger, repairs: recorded.repairs })
+  return steps.length > 0 || !deepEqual(recorded, { ...ledger, repairs: recorded.repairs })
     ? [...steps, { kind: 'record', ledger: record }]
     : [];
 };

@@ -3,7 +3,6 @@
  * other. Only our own text is printed (a table we add, a path in a message), never a foreign file, because
  * printing loses comments and layout.
  */
-import { canonical } from '../../protocol/digest.ts';
 import { isFields } from '../../protocol/json.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
 import type { TomlPath } from './toml.ts';
@@ -26,24 +25,20 @@ export const tableAt = (doc: Table, path: readonly string[]): Table | undefined 
 /** TomlDate prints the kind (date, time, local, offset) along with the value, so different kinds have different texts. */
 const printDate = (date: Date): string => (Number.isNaN(date.getTime()) ? 'invalid' : date.toISOString());
 
-/** Equal in meaning: NaN equals NaN, -0.0 is not 0.0, dates compare with their kind, keys in any order. */
+const own = (table: Table, key: string): unknown => (Object.hasOwn(table, key) ? table[key] : undefined);
+
+/** Equal in meaning: NaN equals NaN, -0.0 is not 0.0, dates compare with their kind, keys in any order; `undefined` means absent. */
 export const deepEqual = (a: unknown, b: unknown): boolean => {
   if (Object.is(a, b)) return true;
   if (a instanceof Date && b instanceof Date) return printDate(a) === printDate(b);
   if (Array.isArray(a) && Array.isArray(b))
     return a.length === b.length && a.every((value, index) => deepEqual(value, b[index]));
   if (!isTable(a) || !isTable(b)) return false;
-  const keys = Object.keys(a);
   return (
-    keys.length === Object.keys(b).length &&
-    keys.every((key) => Object.hasOwn(b, key) && deepEqual(a[key], b[key]))
+    Object.keys(a).every((key) => deepEqual(a[key], own(b, key))) &&
+    Object.keys(b).every((key) => b[key] === undefined || Object.hasOwn(a, key))
   );
 };
-
-/** Whether `canonical` prints both alike, which is asked for each handler at each tick: without their texts where they are equal. */
-export const isEqual = (a: unknown, b: unknown): boolean => deepEqual(a, b) || canonical(a) === canonical(b);
-
-const own = (table: Table, key: string): unknown => (Object.hasOwn(table, key) ? table[key] : undefined);
 
 /**
  * The changes that lead from `before` to `after`, as close to the leaves as possible, sorted by key. Lists of

@@ -72,8 +72,9 @@ const checked = (cursor: Cursor): OptionValue => {
   const { value } = cursor;
   if (typeof value === 'boolean' || typeof value === 'bigint') return value;
   if (typeof value === 'number')
+    // Not -0.0: in the state, as JSON, it is 0, so the table of this option would change when the state is read again.
     return Number.isFinite(value)
-      ? value
+      ? value + 0
       : fail(cursor, `"${printKey(cursor.path)}" must be a finite number`);
   // A file cannot hold deeper ones.
   if (Array.isArray(value) && cursor.path.length < maxDepth) return elements(cursor).map(checked);

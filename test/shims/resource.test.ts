@@ -122,6 +122,7 @@ t.test('an option has the value that runtime-class-manager would write', async (
       ...{ I: 'a\\b', J: ['"x"', '12', 'true'], K: 1234567890123456, L: 9223372036854775807n, M: '1.5' },
     },
   );
+  t.ok(Object.is(options({ A: '-0.0' }).A, 0), 'the state, as JSON, has no other zero');
   const texts = {
     A: '/run/x',
     B: '007',

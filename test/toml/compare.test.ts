@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import t from 'tap';
 import { deepEqual, differences, printPath, printString, printTable } from '../../daemon/toml/compare.ts';
 import { Failure } from '../../protocol/problem/problem.ts';
@@ -30,6 +31,26 @@ t.test('documents are equal by meaning, not by spelling', async (t) => {
     ['a.__proto__ = {}', 'a.b = {}'],
   ];
   for (const [a, b] of different) t.notOk(deepEqual(parse(a), parse(b)), `${a} | ${b}`);
+});
+
+t.test('what is not given is absent in a comparison, and nothing else counts as equal', async (t) => {
+  t.ok(deepEqual({ a: 1, b: undefined }, { a: 1 }));
+  t.ok(deepEqual({ a: { b: undefined } }, { c: undefined, a: {} }));
+  const different: readonly (readonly [unknown, unknown])[] = [
+    [{ a: undefined }, { a: null }],
+    [
+      { a: undefined, b: 1 },
+      { a: 1, b: undefined },
+    ],
+    [[undefined], [null]],
+    [[], [undefined]],
+    [{ a: 9007199254740993n }, { a: '9007199254740993n' }],
+    [parse('a = 1979-05-27'), { a: '1979-05-27' }],
+    [parse('a = nan'), parse('a = inf')],
+    [parse('[a.__proto__]'), parse('[a]')],
+    [{ constructor: undefined }, { constructor: 1 }],
+  ];
+  for (const [a, b] of different) t.notOk(deepEqual(a, b) || deepEqual(b, a), inspect([a, b]));
 });
 
 t.test('differences are listed by leaf, and whole tables by their root', async (t) => {

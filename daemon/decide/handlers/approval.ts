@@ -9,7 +9,7 @@ import type { NeededApproval } from '../../model/rollout-wait.ts';
 import { leftOut } from './failed-starts.ts';
 import { servedNow } from '../restart.ts';
 import type { Baseline } from '../baseline.ts';
-import { isEqual, type Table } from '../../toml/compare.ts';
+import { deepEqual, type Table } from '../../toml/compare.ts';
 import { leftAlone } from './failed-revisions.ts';
 import { standingTable, staysPrepared } from './prepared.ts';
 import { keyOfTarget } from '../../../protocol/host-paths.ts';
@@ -40,7 +40,7 @@ export const approvalOf = (
     asked.key === undefined ? undefined : leftOut(baseline, name, startId(asked.key, asked.table));
   if (failed) return { ...neededFor(baseline, order, order?.revision), held: failed, leftOut: true };
   const isSame = [standingTable(baseline, name), baseline.target.present[name]].some(
-    (table) => table !== undefined && isEqual(table, asked.table),
+    (table) => table !== undefined && deepEqual(table, asked.table),
   );
   if (order?.scope === 'no-restart' && !isSame && !baseline.rules.force)
     return { ...neededFor(baseline, order, order.revision), held: needsRestart(name) };

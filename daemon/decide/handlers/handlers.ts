@@ -2,7 +2,7 @@
  * Which handlers the configuration must define, and what is missing for each: the desired handlers, minus those that are not
  * available or wait for an approval, plus those that may not be removed yet.
  */
-import { isEqual } from '../../toml/compare.ts';
+import { deepEqual } from '../../toml/compare.ts';
 import { type Handler, storeKey } from '../../model/desired.ts';
 import type { Ledger } from '../../model/ledger.ts';
 import type { HandlerReport, Step } from '../../model/plan.ts';
@@ -146,7 +146,7 @@ export const selectHandlers = (baseline: Baseline, how: Preparing = 'standing'):
     const start = state === 'served' ? { start: startOf(before.ledger.starts[handler.name], id) } : {};
     report(state, { gate, ...start, ...(sha256 ? { sha256 } : {}) });
     const was = before.ledger.handlers[handler.name];
-    const isSame = was?.key === key && isEqual(tableInForce(baseline, handler.name), table);
+    const isSame = was?.key === key && deepEqual(tableInForce(baseline, handler.name), table);
     wanted.push({
       name: handler.name,
       table,

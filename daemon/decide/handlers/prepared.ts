@@ -8,7 +8,7 @@ import type { Placed } from '../../model/ledger.ts';
 import type { HandlerReport } from '../../model/plan.ts';
 import type { Problem } from '../../../protocol/problem/problem.ts';
 import { fileOf, paths, stablePath } from '../../../protocol/host-paths.ts';
-import { isEqual, type Table } from '../../toml/compare.ts';
+import { deepEqual, type Table } from '../../toml/compare.ts';
 import type { Baseline } from '../baseline.ts';
 import { stateOfWritten } from '../restart.ts';
 import { ownershipConflict } from './ownership.ts';
@@ -97,7 +97,7 @@ const rowOf = (baseline: Baseline, entry: Prepared, how: Preparing): PreparedRow
   if (!table) return { report: pending };
   // The ledger is lost: what stands there may be what the settings asked for before.
   const asked = written(baseline, { handler: entry, path });
-  return isEqual(asked.wanted?.table, table) ? asked : { report: pending, wanted: { name, table } };
+  return deepEqual(asked.wanted?.table, table) ? asked : { report: pending, wanted: { name, table } };
 };
 
 const refusal = (baseline: Baseline, entry: Prepared, path: string): Problem | undefined => {
