@@ -23,7 +23,7 @@ import { join } from 'node:path';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { pieces } from './chunks.ts';
 import { bytesOf, maxBytes, notFile, notText, tooLarge } from './content.ts';
-import { placeIn, resolveIn } from './root-path.ts';
+import { onHostAt, placeIn, resolveIn } from './root-path.ts';
 import { errnoOf } from './hashing-writer.ts';
 import type { FileFact, LinkFact } from '../facts.ts';
 import { isRoots, mustBeRoots, untrusted } from './trusted.ts';
@@ -107,8 +107,9 @@ export const makeReads = (root: string): Reads => {
 
   /** Of what the path leads to. On the host itself the kernel follows the links. */
   const behind = (path: string): Stats | undefined => {
-    const at = root === '/' ? path : resolveIn(root, path);
-    return at === undefined ? undefined : seenAt(at, root === '/' ? statSync : lstatSync);
+    if (root === '/') return seenAt(onHostAt(path), statSync);
+    const at = resolveIn(root, path);
+    return at === undefined ? undefined : seenAt(at);
   };
 
   /** Of what could not be followed; undefined: it is there by now. */

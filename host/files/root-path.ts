@@ -10,8 +10,14 @@ import { errnoOf } from './hashing-writer.ts';
 /** As many as the kernel follows: path_resolution(7). */
 const maxLinks = 40;
 
-const partsOf = (path: string): readonly string[] =>
-  path.split('/').filter((part) => part !== '' && part !== '.');
+/** A last "." stays, also that which a last slash stands for: nothing but a folder can be there. */
+const partsOf = (path: string): readonly string[] => {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  return path.endsWith('/') || path.endsWith('/.') ? [...parts, '.'] : parts;
+};
+
+/** For the kernel, which begins other paths where this process runs. */
+export const onHostAt = (path: string): string => (path.startsWith('/') ? path : `/${path}`);
 
 /**
  * `path` with the links on it followed; undefined where they go round. `linkAt`: where a link leads, undefined for what is no
@@ -25,6 +31,7 @@ export const follow = (
   // The next part last. A tick follows hundreds of paths: without this care, most of the memory that it leaves behind is made here.
   const todo = partsOf(path).toReversed();
   for (let part = todo.pop(); part !== undefined; part = todo.pop()) {
+    if (part === '.') continue;
     // Above the root there is the root. What `..` leads back to was looked at before, and is no link.
     const next = part === '..' ? posix.dirname(at) : at === '/' ? `/${part}` : `${at}/${part}`;
     const target = linkAt(next, todo.length === 0);
@@ -47,7 +54,7 @@ type Unseen = (error: unknown) => void;
 
 const onHost = (path: string, unseen: Unseen): string | undefined => {
   try {
-    return realpathSync.native(path.startsWith('/') ? path : `/${path}`);
+    return realpathSync.native(onHostAt(path));
   } catch (error) {
     if (!isNowhere(error)) unseen(error);
     return undefined;
@@ -66,13 +73,14 @@ export const resolveIn = (
 ): string | undefined => {
   // On the host itself all links are followed as the C library does it.
   if (root === '/' && !spend) return onHost(path, unseen);
-  const at = follow(path, (next) => {
+  const at = follow(path, (next, isLast) => {
     spend?.();
     try {
       // An error for each folder that does not have it would cost more than the question.
       const facts = lstatSync(join(root, next), { throwIfNoEntry: false });
       if (facts === undefined) return null;
-      return facts.isSymbolicLink() ? readlinkSync(join(root, next)) : undefined;
+      if (facts.isSymbolicLink()) return readlinkSync(join(root, next));
+      return isLast || facts.isDirectory() ? undefined : null;
     } catch (error) {
       if (!isNowhere(error)) unseen(error);
       return null;

@@ -15,6 +15,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  type Stats,
   statSync,
   symlinkSync,
   truncateSync,
@@ -568,6 +569,70 @@ t.test('names, sizes and digests of existing files are returned, and null for ot
   symlinkSync('loop', join(root, 'loop'));
   t.equal(await code(files.names('/loop/x')), 'unreadable-source');
   t.notOk(await files.isFolder('/loop'));
+});
+
+t.test(
+  'size and times of a path are those that the kernel gives, on the host as in another root',
+  async (t) => {
+    const root = t.testdir({ file: 'x', d: { sub: {}, a: 'aa' } });
+    const links: Readonly<Record<string, string>> = {
+      below: 'd/sub/../a',
+      folder: 'd/',
+      slash: 'file/',
+      dot: 'file/.',
+      up: 'file/../d/a',
+      loop: 'loop',
+      nowhere: 'none',
+      end0: 'file',
+    };
+    for (const [name, to] of Object.entries(links)) symlinkSync(to, join(root, name));
+    for (let one = 1; one <= 40; one++) symlinkSync(`end${one - 1}`, join(root, `end${one}`));
+    const paths = [
+      ...[...Object.keys(links), 'file', 'd', 'none', 'end39', 'end40', 'x'.repeat(256)].map(
+        (name) => `/${name}`,
+      ),
+      ...[
+        '/file/',
+        '/file/.',
+        '/file/..',
+        '/file/../d/a',
+        '/d/../file',
+        '/d/',
+        '//d//a',
+        '/folder/a',
+        '/none/../file',
+      ],
+    ];
+    const [host, other] = [makeFiles('/'), makeFiles(root)];
+    for (const path of paths) {
+      let facts: Stats | undefined;
+      try {
+        facts = statSync(`${root}${path}`);
+      } catch {
+        // Nothing is there.
+      }
+      const size = facts?.isFile() ? facts.size : undefined;
+      const changed = facts?.isDirectory() ? facts.mtimeMs : null;
+      for (const [files, at] of [
+        [host, `${root}${path}`],
+        [other, path],
+      ] as const) {
+        t.equal((await files.stat(at))?.bytes, size, at);
+        t.equal(await files.changedAt(at), changed, at);
+      }
+    }
+  },
+);
+
+t.test('a path without a first slash begins at the root, wherever this process runs', async (t) => {
+  const folder = t.testdir({ file: 'x' });
+  const before = process.cwd();
+  process.chdir(folder);
+  t.teardown(() => process.chdir(before));
+  const host = makeFiles('/');
+  t.equal(await host.stat('file'), null);
+  t.equal((await host.stat(join(folder, 'file').slice(1)))?.bytes, 1);
+  t.equal(await host.changedAt('.'), statSync('/').mtimeMs);
 });
 
 t.test('files are equal if their text is equal, or if both are absent', async (t) => {
