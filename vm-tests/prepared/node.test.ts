@@ -2,7 +2,10 @@
  * Prepared handlers on real nodes: they come with the first change, and a shim for one is served, updated, rolled back and removed
  * in the same invocation of the runtime.
  */
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { writeArtifact } from '../../testbed/artifacts/artifact.ts';
+import { bundlesDir } from '../../testbed/artifacts/images.ts';
 import { helloOciImage } from '../../testbed/artifacts/oci.ts';
 import { linkOf, nightly, oldest, type Row, rows } from '../../testbed/node/rows.ts';
 import { isRunning, removePod, runPod } from '../../testbed/node/pods.ts';
@@ -10,7 +13,10 @@ import {
   census,
   censusDifference,
   handlersOverCri,
+  journalOf,
   rcmNode,
+  shimFilePath,
+  shimToml,
   startsOf,
   untilReport,
   untilServing,
@@ -40,6 +46,10 @@ const entryOf = ({ runtime, binary }: Row, handler: string): string =>
     ? `{ handler = "${handler}", runtime = { type = "oci", binary = "${binary(handler)}" } }`
     : JSON.stringify(handler);
 
+/** An OCI runtime with containerd, which runs under the runc shim: a handler of the other kind. */
+const oci = { handler: 'oci-1', binary: 'runtime-oci-1' };
+const ociFields = `runtime = { type = "oci", binary = "${oci.binary}" }`;
+
 /** containerd says which path leads nowhere; CRI-O what our program there says. */
 const reasonOf = (row: Row, handler: string): string =>
   row.runtime === 'crio' ? `the handler "${handler}" is prepared, and no shim` : linkOf(row, handler);
@@ -48,10 +58,16 @@ for (const row of [oldest, ...Object.values(rows)]) {
   const skip =
     row === rows.forky && nightly('the Shims of vm-tests/controller/slots.test.ts are served on forky');
   t.test(`prepared handlers on ${row.name}`, { skip }, async (t) => {
-    const entries = ['spin-v2', 'slot-1'];
+    const own = ['spin-v2', 'slot-1'];
+    const hasOther = row.runtime === 'containerd';
+    const entries = [...own, ...(hasOther ? [oci.handler] : [])];
+    const prepare = [
+      ...own.map((name) => entryOf(row, name)),
+      ...(hasOther ? [`{ handler = "${oci.handler}", ${ociFields} }`] : []),
+    ];
     const node = await row.boot({
       progress,
-      settings: `interval = 5\n[runtime]\nprepare = [${entries.map((name) => entryOf(row, name)).join(', ')}]\n`,
+      settings: `interval = 5\n[runtime]\nprepare = [${prepare.join(', ')}]\n`,
     });
     t.teardown(() => node.stop());
     const image = await row.image(node, helloOciImage('end'));
@@ -78,7 +94,10 @@ for (const row of [oldest, ...Object.values(rows)]) {
       t.equal(stateOf(report, 'slot-1'), 'prepared');
       t.equal(await startsOf(node), started + 1);
       t.strictSame(await handlersOverCri(node), [...foreign, 'first-v1', ...entries].sort());
-      t.match((await rcmNode(node, 'status')).stdout, /Serving 1 of 1 \(first-v1\), 2 prepared/);
+      t.match(
+        (await rcmNode(node, 'status')).stdout,
+        new RegExp(`Serving 1 of 1 \\(first-v1\\), ${entries.length} prepared`),
+      );
       t.match(await rcmNode(node, 'verify'), { code: 0 });
       t.match(await rcmNode(node, 'verify', 'spin-v2'), {
         code: 1,
@@ -124,6 +143,25 @@ for (const row of [oldest, ...Object.values(rows)]) {
       await untilReport(node, 'a free slot', (report) => stateOf(report, 'slot-1') === 'prepared');
       t.equal(await invocationOf(node), loaded);
     });
+
+    if (hasOther)
+      await t.test('an OCI runtime is prepared, served and removed in the same way', async (t) => {
+        t.match(await refusalOf(node, oci.handler, image), /OCI runtime create failed/);
+        // Its words are long, and cut in what rcm-node tells of them.
+        const missing = `fork/exec /opt/rcm-node/shims/${oci.handler}/${oci.binary}: no such file or directory`;
+        t.match(await journalOf(node, row.unit, 20), missing);
+        const text = '#!/bin/sh\nexec runc "$@"\n';
+        const artifact = await writeArtifact(join(bundlesDir(), `${oci.binary}.tar.gz`), [
+          { path: oci.binary, bytes: Buffer.from(text), mode: 0o755 },
+        ]);
+        const file = shimToml(oci.handler, artifact).replace('\n', `\n${ociFields}\n`);
+        await node.writeFile(shimFilePath(oci.handler), file);
+        await untilServing(node, ['first-v1', oci.handler, 'spin-v2']);
+        await podRuns(t, oci.handler);
+        await node.run(['rm', shimFilePath(oci.handler)]);
+        await untilReport(node, 'a prepared one', (report) => stateOf(report, oci.handler) === 'prepared');
+        t.equal(await invocationOf(node), loaded);
+      });
 
     await t.test('its removal leaves it prepared', async (t) => {
       await node.run(['rm', '/etc/rcm-node/shims.d/spin-v2.toml']);
