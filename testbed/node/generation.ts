@@ -17,6 +17,7 @@ import {
   censusDifference,
   handlersOverCri,
   rcmNode,
+  shimFilePath,
   startsOf,
   until,
   untilReport,
@@ -55,14 +56,17 @@ const installToUninstall = async (
   await waitForCri(node);
   const before = await census(node);
   t.same(await handlersOverCri(node), setup.handlers, 'the host as it was set up');
-  const all = [...setup.handlers, 'spin-v2'].sort();
+  const ready = [...setup.handlers, 'slot-1'].sort();
+  const all = [...ready, 'spin-v2'].sort();
 
   await writeShim(node, 'spin-v2', shims[0]);
   const started = await startsOf(node);
   await node.run(['systemctl', 'start', 'rcm-node']);
   const { handlers } = await untilServing(node, ['spin-v2']);
-  t.strictSame(handlers[0]?.start, { kind: 'started' }, 'a sandbox was started with it');
-  t.same(await handlersOverCri(node), all, 'the handlers of others, and ours');
+  const stateOf = (name: string) => handlers.find((one) => one.name === name);
+  t.strictSame(stateOf('spin-v2')?.start, { kind: 'started' }, 'a sandbox was started with it');
+  t.equal(stateOf('slot-1')?.state, 'prepared');
+  t.same(await handlersOverCri(node), all, 'the handlers of others, and ours, with one that leads nowhere');
   t.equal(await startsOf(node), started + 1, 'one restart');
   const image = helloOciImage('wait').name;
   const pod = await runPod(node, { handler: 'spin-v2', image, wait: 'running' });
@@ -74,7 +78,8 @@ const installToUninstall = async (
   await removePod(node, pod.id);
   if (isWhole) {
     await untilServing(node, []);
-    t.same(await handlersOverCri(node), setup.handlers, 'removed when the Pod is gone');
+    t.same(await handlersOverCri(node), ready, 'removed when the Pod is gone');
+    await servePrepared(t, node, shims[0]);
   }
 
   t.match(await rcmNode(node, 'uninstall'), { code: 0 });
@@ -95,16 +100,28 @@ const repairAndUpdate = async (t: Test, node: TestNode, pod: Pod, next: Artifact
   t.same(censusDifference(ours, await census(node)), [], 'as it was before others changed it');
 
   await writeShim(node, 'spin-v2', next);
-  await untilReport(
-    node,
-    'the new version',
-    (report) => report.handlers[0]?.sha256 === next.sha256 && report.handlers[0].state === 'served',
+  await untilReport(node, 'the new version', ({ handlers }) =>
+    handlers.some(({ sha256, state }) => sha256 === next.sha256 && state === 'served'),
   );
   t.equal(await startsOf(node), started, 'neither needs a restart');
   t.ok(await isRunning(node, pod.containerId));
 
   await node.run(['rm', '/etc/rcm-node/shims.d/spin-v2.toml']);
   await untilReport(node, 'waiting for the Pod', ({ outcome }) => outcome.kind === 'waiting');
+};
+
+const servePrepared = async (t: Test, node: TestNode, shim: Artifact): Promise<void> => {
+  const started = await startsOf(node);
+  const image = helloOciImage('end').name;
+  await t.rejects(runPod(node, { handler: 'slot-1', image, wait: 'exited' }), 'no shim is there yet');
+  await writeShim(node, 'slot-1', shim);
+  await untilServing(node, ['slot-1']);
+  const pod = await runPod(node, { handler: 'slot-1', image, wait: 'exited' });
+  t.equal(pod.exitCode, 0, pod.log);
+  await removePod(node, pod.id);
+  await node.run(['rm', shimFilePath('slot-1')]);
+  await untilServing(node, []);
+  t.equal(await startsOf(node), started, 'a prepared handler needs no restart');
 };
 
 /**
@@ -125,11 +142,13 @@ export const checkRelease = (
     const node = await bootWithRcmNode('forky', {
       progress,
       binds: await containerdBinds(version, progress),
-      settings: 'interval = 5\nrestartsPerHour = 60\nstable = 1\nquiet = 0\n',
+      settings:
+        'interval = 5\nrestartsPerHour = 60\nstable = 1\nquiet = 0\n[runtime]\nprepare = ["slot-1"]\n',
     });
     t.teardown(() => node.stop());
     t.match(await callCri(node.criSocket, 'Version', {}), { runtime_version: `v${version}` });
     await importImage(node, helloOciImage('wait'));
+    await importImage(node, helloOciImage('end'));
     const usual = containerd.pauseImage(await node.run(['containerd', 'config', 'default']));
     await node.run(['ctr', '-n', 'k8s.io', 'images', 'tag', pauseImage, `${usual}`]);
     for (const setup of setupsFor(version))
