@@ -52,7 +52,9 @@ const ociFields = `runtime = { type = "oci", binary = "${oci.binary}" }`;
 
 /** containerd says which path leads nowhere; CRI-O what our program there says. */
 const reasonOf = (row: Row, handler: string): string =>
-  row.runtime === 'crio' ? `the handler "${handler}" is prepared, and no shim` : linkOf(row, handler);
+  row.runtime === 'crio'
+    ? `the handler "${handler}" is prepared, and no shim`
+    : `${linkOf(row, handler)}: no such file or directory`;
 
 for (const row of [oldest, ...Object.values(rows)]) {
   const skip =

@@ -242,6 +242,23 @@ t.test('a program that says why no Pod starts is put back where its link was tak
   t.equal(restarts(node), 0);
 });
 
+t.test('and it is written anew where it was damaged or taken away, and goes with the last one', async (t) => {
+  const node = await prepared(t, crio, 'spin');
+  const text = node.read(standInLink);
+  t.match(text, /is prepared, and no shim is there/);
+  for (const harm of [() => node.write(standInLink, '#!/bin/sh\nexit 0\n'), () => node.remove(standInLink)]) {
+    harm();
+    await node.once();
+    t.equal(node.read(standInLink), text);
+    t.strictSame((await node.once()).did, []);
+  }
+  t.equal(restarts(node), 0);
+  prepares(node);
+  writeShim(node, 'second');
+  await node.once();
+  t.equal(node.read(standInLink), undefined);
+});
+
 t.test('a handler of others is not prepared', async (t) => {
   const node = nodeOf(t, newest);
   const table = 'plugins."io.containerd.cri.v1.runtime".containerd.runtimes.spin';
