@@ -117,11 +117,16 @@ t.test('a node that serves', async (t) => {
   const node = await nodeWith(t, 'trixie', [first, next, broken]);
   const before = await census(node);
   const foreign = await handlersOverCri(node);
-  await node.writeFile(`${configMapAt}/config.toml`, settings);
+  await node.writeFile(`${configMapAt}/config.toml`, `${settings}[runtime]\nprepare = ["slot-1"]\n`);
   await node.writeFile(`${configMapAt}/spin-v2.toml`, shimToml('spin-v2', shim));
   t.match(locationOf(shim), /^file:/);
   t.match(await runBootstrap(node, first.name), { code: 0 });
-  await untilServing(node, ['spin-v2']);
+  const { handlers } = await untilServing(node, ['spin-v2']);
+  t.match(
+    handlers.find(({ name }) => name === 'slot-1'),
+    { state: 'prepared' },
+    'by the settings of all nodes',
+  );
   const starts = await startsOf(node);
   const pod = await runPod(node, {
     handler: 'spin-v2',
@@ -184,7 +189,7 @@ t.test('a node that serves', async (t) => {
   await t.test('during all this nothing else was restarted, and the Pod ran', async (t) => {
     t.equal(await startsOf(node), starts + 1, 'the one restart was the test itself');
     t.ok(await isRunning(node, pod.containerId));
-    t.same(await handlersOverCri(node), [...foreign, 'spin-v2'].sort());
+    t.same(await handlersOverCri(node), [...foreign, 'slot-1', 'spin-v2'].sort());
   });
 
   await t.test('an uninstall waits for the Pod, and reports that', async (t) => {
