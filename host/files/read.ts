@@ -45,9 +45,9 @@ export type Reads = {
   names(path: string): Promise<readonly string[] | null>;
   /** Throws `unreadable-source` where that cannot be seen: false permits to make it, and to take it for empty. */
   isFolder(path: string): Promise<boolean>;
-  /** Of a regular file; `null` when there is none. Times in epoch milliseconds; `changed` is the kernel's, also for owner, mode and name. */
+  /** Of a regular file; `null` when none can be seen, which permits nothing: whether there is none is for `look`. Times in epoch milliseconds; `changed` is the kernel's, also for owner, mode and name. */
   stat(path: string): Promise<FileStat | null>;
-  /** When a name in the folder was last added, removed or replaced, in epoch milliseconds; `null` when there is no such folder. */
+  /** When a name in the folder was last added, removed or replaced, in epoch milliseconds; `null` when no such folder can be seen. */
   changedAt(folder: string): Promise<number | null>;
   /** sha256 of a file of any size; `null` when it cannot be read. */
   digest(path: string): Promise<string | null>;
