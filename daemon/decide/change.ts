@@ -33,6 +33,7 @@ export type Change = {
 export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): Change => {
   const { before, runtime, target } = baseline;
   const tables = new Map(asked.wanted.map((one) => [one.name, one.table]));
+  const waits = asked.wanted.flatMap((one) => (one.waits ? [one.name] : []));
   const gone = unusedOf(baseline);
   const wiring = target.wire(tables, gone);
   // On removal the import goes before the file that it names: a restart in between must not see a dangling import.
@@ -50,7 +51,7 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
   const known = { revision: undefined as string | undefined };
   const changes = files.some((file) => !meansTheSame(before, runtime, file));
   const due =
-    loadDue(before, runtime, tables, changes) ||
+    loadDue(before, runtime, tables, changes, new Set(waits)) ||
     (taken > 0 && runtime.unit !== undefined) ||
     (files.length > 0 && isReadAtOnce(runtime));
   return {

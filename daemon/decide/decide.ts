@@ -137,7 +137,9 @@ const decideIn = (baseline: Baseline, least: Selection, limits: Limits): Decisio
 };
 
 const isSame = (a: Selection, b: Selection): boolean => {
-  const [one, other] = [a, b].map(({ wanted }) => canonical(wanted.map(({ name, table }) => [name, table])));
+  const [one, other] = [a, b].map(({ wanted }) =>
+    canonical(wanted.map(({ name, table, waits }) => [name, table, waits === true])),
+  );
   return one === other;
 };
 

@@ -32,18 +32,20 @@ const vanished = (runtime: RuntimeFacts, names: Iterable<string>): boolean => {
 
 /**
  * Whether the loaded configuration differs from the desired one, also where no restart is allowed now. `changes`: the plan
- * changes the meaning of the files, which this invocation has not read.
+ * changes the meaning of the files, which this invocation has not read. `waiting`: those for which alone none is made.
  */
 export const loadDue = (
   before: Observed,
   runtime: RuntimeFacts,
   tables: ReadonlyMap<string, unknown>,
   changes: boolean,
+  waiting: ReadonlySet<string> = new Set(),
 ): boolean => {
   if (!runtime.unit) return false;
   const { loaded } = before.ledger;
   // A handler that is not served needs a restart, whatever the ledger says is loaded.
-  if (vanished(runtime, tables.keys())) return true;
+  const must = [...tables.keys()].filter((name) => !waiting.has(name));
+  if (vanished(runtime, must)) return true;
   if (loaded?.invocation === runtime.unit.invocation) return loaded.config !== configId(tables);
   return changes;
 };

@@ -11,7 +11,7 @@ import { servedNow } from '../restart.ts';
 import type { Baseline } from '../baseline.ts';
 import { deepEqual, type Table } from '../../toml/compare.ts';
 import { leftAlone } from './failed-revisions.ts';
-import { standingTable, staysPrepared } from './prepared.ts';
+import { isLost, standingTable, staysPrepared } from './prepared.ts';
 import { keyOfTarget } from '../../../protocol/host-paths.ts';
 import { revisionHere, neededApproval, waitsForApproval } from './rollout-wait.ts';
 
@@ -39,9 +39,13 @@ export const approvalOf = (
   const failed =
     asked.key === undefined ? undefined : leftOut(baseline, name, startId(asked.key, asked.table));
   if (failed) return { ...neededFor(baseline, order, order?.revision), held: failed, leftOut: true };
-  const isSame = [standingTable(baseline, name), baseline.target.present[name]].some(
-    (table) => table !== undefined && deepEqual(table, asked.table),
-  );
+  // What the runtime was started without needs a restart, whatever the files have; one that was served is repaired.
+  const isLoaded = name in baseline.before.ledger.handlers || !isLost(baseline, name);
+  const isSame =
+    isLoaded &&
+    [standingTable(baseline, name), baseline.target.present[name]].some(
+      (table) => table !== undefined && deepEqual(table, asked.table),
+    );
   if (order?.scope === 'no-restart' && !isSame && !baseline.rules.force)
     return { ...neededFor(baseline, order, order.revision), held: needsRestart(name) };
   const isMoved = keyInForce(baseline, name, asked.path) !== asked.key;

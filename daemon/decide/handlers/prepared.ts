@@ -44,6 +44,13 @@ export const staysPrepared = (baseline: Baseline, name: string): boolean =>
   baseline.desired.prepare !== undefined &&
   (entryOf(baseline, name) !== undefined || baseline.before.ledger.prepared?.[name] !== undefined);
 
+/**
+ * The runtime was started by others without it: from a configuration that they replaced, or, as CRI-O does, because its program was
+ * missing. For a row alone that is no reason for a restart.
+ */
+export const isLost = ({ runtime: { cri }, before }: Baseline, name: string): boolean =>
+  before.activate && cri.kind === 'answers' && cri.handlers !== 'unknown' && !cri.handlers.includes(name);
+
 /** What is in the configuration by the ledger; its table, with the present options, also after others changed our text. */
 const standing = ({ before: { ledger } }: Baseline, name: string): Placed | undefined => {
   const known = ledger.handlers[name] ?? ledger.prepared?.[name];
@@ -79,7 +86,9 @@ export const preparedRows = (
     ...asked.map((entry) => rowOf(baseline, entry, how)),
     ...left.flatMap((name) => {
       const placed = names.has(name) || taken.has(name) ? undefined : standing(baseline, name);
-      return placed ? [written(baseline, placed)] : [];
+      if (!placed) return [];
+      const row = written(baseline, placed);
+      return isLost(baseline, name) ? waiting(baseline, name, row) : [row];
     }),
   ];
 };
@@ -89,15 +98,24 @@ const rowOf = (baseline: Baseline, entry: Prepared, how: Preparing): PreparedRow
   const path = pathOf(baseline, entry);
   const problem = refusal(baseline, entry, path);
   if (problem) return { report: { name, state: 'refused', source: paths.settings, problem } };
-  if (how === 'exact') return written(baseline, { handler: entry, path });
+  const asked = written(baseline, { handler: entry, path });
+  if (how === 'exact') return asked;
+  const pending: PreparedRow = { report: { name, state: 'pending', source: paths.settings } };
+  if (isLost(baseline, name)) return waiting(baseline, name, asked)[0] ?? pending;
   const placed = standing(baseline, name);
   if (placed) return written(baseline, placed);
-  const pending: HandlerReport = { name, state: 'pending', source: paths.settings };
   const table = baseline.target.present[name];
-  if (!table) return { report: pending };
+  if (!table) return pending;
   // The ledger is lost: what stands there may be what the settings asked for before.
-  const asked = written(baseline, { handler: entry, path });
-  return deepEqual(asked.wanted?.table, table) ? asked : { report: pending, wanted: { name, table } };
+  return deepEqual(asked.wanted?.table, table) ? asked : { ...pending, wanted: { name, table } };
+};
+
+/** Its table stays where it is in the files: the next start of the runtime reads it. */
+const waiting = (baseline: Baseline, name: string, row: PreparedRow): readonly PreparedRow[] => {
+  const table = baseline.target.present[name];
+  if (!table) return [];
+  const wanted = row.wanted && deepEqual(row.wanted.table, table) ? row.wanted : { name, table };
+  return [{ ...row, wanted: { ...wanted, waits: true } }];
 };
 
 const refusal = (baseline: Baseline, entry: Prepared, path: string): Problem | undefined => {

@@ -10,6 +10,8 @@ export type Wanted = {
   readonly installed?: Installed;
   /** It is there without a shim: its link leads nowhere. */
   readonly prepared?: Placed;
+  /** In the files, and not loaded: alone it is no reason for a restart. */
+  readonly waits?: true;
   /** Of a new or changed handler: its digest, for the proof that a sandbox starts with it. */
   readonly start?: string;
 };

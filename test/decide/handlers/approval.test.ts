@@ -9,7 +9,7 @@ import type { Rules } from '../../../daemon/decide/baseline.ts';
 import { type Desired, type Handler, storeKey } from '../../../daemon/model/desired.ts';
 import { emptyLedger, type Installed, type Ledger } from '../../../daemon/model/ledger.ts';
 import type { Observed, StoreFact } from '../../../daemon/decide/observed.ts';
-import type { CriFact } from '../../../daemon/runtimes/facts.ts';
+import type { CriFact, RuntimeFacts } from '../../../daemon/runtimes/facts.ts';
 import type { Decision, Step } from '../../../daemon/model/plan.ts';
 import type { ApprovalFacts } from '../../../daemon/model/rollout-wait.ts';
 import { handlerTable } from '../../../daemon/runtimes/containerd/config.ts';
@@ -423,6 +423,17 @@ t.test('a shim for a prepared handler needs no approval, unless its scope is all
     const plan = steps(decided(before, asked)).map(({ kind }) => kind);
     t.equal(plan.includes('link'), !held, scope);
     t.notOk(plan.includes('activate'), scope);
+  }
+  // Others started the runtime without it: then it takes a restart, whatever is in the files.
+  const { cri } = bare({}).runtime as RuntimeFacts;
+  const lost = { ...before, runtime: { ...(before.runtime as RuntimeFacts), cri } };
+  for (const [scope, problem] of [
+    ['restarts', 'rollout-pending'],
+    ['no-restart', 'needs-restart'],
+  ] as const) {
+    const { plan, handlers } = decided(lost, { ...desired([handler(at('r2', scope))]), prepare });
+    t.notMatch(plan, { disrupts: true }, scope);
+    t.match(handlers, [{ name: 'spin', problem: { code: problem } }]);
   }
 });
 

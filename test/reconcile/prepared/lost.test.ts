@@ -1,0 +1,74 @@
+/** A runtime that others started without what is prepared: it is not restarted for that under Pods. */
+import t from 'tap';
+import { standInLink } from '../../../daemon/decide/handlers/stand-in.ts';
+import { writeShim } from '../../../testbed/simulated/node.ts';
+import { type Row, rows } from '../../../testbed/simulated/rows.ts';
+import { crio, isLinked, nodeOf, prepares, restarts, statesOf } from './setup.ts';
+
+/** Prepared while it was empty; by now it has Pods. */
+const busy = async (t: Parameters<typeof nodeOf>[0], row: Row) => {
+  const node = nodeOf(t, row);
+  const { containerd } = node.fake;
+  const pods = containerd.sandboxes;
+  containerd.sandboxes = [];
+  prepares(node, 'slot-1');
+  t.strictSame(statesOf(await node.once()), { 'slot-1': 'prepared' });
+  containerd.sandboxes = pods;
+  containerd.jobs.length = 0;
+  return node;
+};
+
+for (const row of rows) {
+  const overwritten = async (t: Parameters<typeof nodeOf>[0]) => {
+    const node = await busy(t, row);
+    if (row.ours !== row.main) node.remove(row.ours);
+    node.write(row.main, row.text);
+    node.fake.containerd.restartByOther();
+    return node;
+  };
+
+  t.test(`${row.name} was started with a configuration of others`, async (t) => {
+    const node = await overwritten(t);
+    for (const _ of [1, 2]) {
+      const ticked = await node.once();
+      t.strictSame(statesOf(ticked), { 'slot-1': 'pending' });
+      t.match(ticked.decision.notes, [{ code: 'not-prepared' }]);
+      t.equal(ticked.outcome.kind, 'converged');
+    }
+    t.equal(restarts(node), 0);
+    writeShim(node, 'first');
+    t.strictSame(statesOf(await node.once()), { first: 'served', 'slot-1': 'prepared' });
+    t.equal(restarts(node), 1, 'the next change takes it along');
+    t.strictSame((await node.once()).did, []);
+  });
+
+  t.test(`${row.name} without Pods is restarted for it`, async (t) => {
+    const node = await overwritten(t);
+    node.fake.containerd.sandboxes = [];
+    t.strictSame(statesOf(await node.once()), { 'slot-1': 'prepared' });
+    t.equal(restarts(node), 1);
+  });
+
+  t.test(`${row.name}: a shim for it comes with a restart, and is served`, async (t) => {
+    const node = await overwritten(t);
+    writeShim(node, 'slot-1');
+    t.strictSame(statesOf(await node.once()), { 'slot-1': 'served' });
+    t.ok(isLinked(node, 'slot-1'));
+    t.equal(restarts(node), 1);
+  });
+}
+
+t.test('CRI-O was started while the program of a prepared handler was missing', async (t) => {
+  const node = await busy(t, crio);
+  const text = node.read(crio.ours);
+  node.remove(standInLink);
+  node.remove('/opt/rcm-node/shims/slot-1');
+  node.fake.containerd.restartByOther();
+  t.notOk(node.fake.containerd.served().includes('slot-1'), 'it leaves such a handler out');
+  for (const _ of [1, 2]) t.strictSame(statesOf(await node.once()), { 'slot-1': 'pending' });
+  t.equal(restarts(node), 0);
+  t.equal(node.read(crio.ours), text);
+  node.fake.containerd.restartByOther();
+  t.strictSame(statesOf(await node.once()), { 'slot-1': 'prepared' }, 'its program is there again');
+  t.equal(restarts(node), 0);
+});
