@@ -33,6 +33,7 @@ export type FileStat = {
   readonly modified: number;
   readonly changed: number;
   readonly inode: number;
+  readonly device: number;
 };
 
 export type Reads = {
@@ -47,8 +48,8 @@ export type Reads = {
   isFolder(path: string): Promise<boolean>;
   /** Of a regular file; `null` when none can be seen, which permits nothing: whether there is none is for `look`. Times in epoch milliseconds; `changed` is the kernel's, also for owner, mode and name. */
   stat(path: string): Promise<FileStat | null>;
-  /** When a name in the folder was last added, removed or replaced, in epoch milliseconds; `null` when no such folder can be seen. */
-  changedAt(folder: string): Promise<number | null>;
+  /** As `stat`, of a folder: it is modified when a name in it is added, removed or replaced. */
+  statFolder(path: string): Promise<FileStat | null>;
   /** sha256 of a file of any size; `null` when it cannot be read. */
   digest(path: string): Promise<string | null>;
   linkAt(path: string): Promise<LinkFact>;
@@ -94,6 +95,14 @@ const unreadable = (path: string, error: unknown): Failure => {
 };
 
 const isLinkAt = (path: string): boolean => seenAt(path)?.isSymbolicLink() === true;
+
+const statOf = ({ size, mtimeMs, ctimeMs, ino, dev }: Stats): FileStat => ({
+  bytes: size,
+  modified: mtimeMs,
+  changed: ctimeMs,
+  inode: ino,
+  device: dev,
+});
 
 export const makeReads = (root: string): Reads => {
   const own = (path: string): string => placeIn(root, path, false);
@@ -206,12 +215,11 @@ export const makeReads = (root: string): Reads => {
     },
     stat: async (path) => {
       const facts = behind(path);
-      if (!facts?.isFile()) return null;
-      return { bytes: facts.size, modified: facts.mtimeMs, changed: facts.ctimeMs, inode: facts.ino };
+      return facts?.isFile() ? statOf(facts) : null;
     },
-    changedAt: async (path) => {
+    statFolder: async (path) => {
       const facts = behind(path);
-      return facts?.isDirectory() ? facts.mtimeMs : null;
+      return facts?.isDirectory() ? statOf(facts) : null;
     },
     digest: async (path) => {
       const file = resolveIn(root, path);

@@ -76,8 +76,11 @@ export const fakeHost = (options: FakeOptions): Fake => {
       machine: 'amd64',
       files: {
         ...files,
-        changedAt: async (path) =>
-          watched && path === watches ? time.dateOf(watched.changedAt()) : files.changedAt(path),
+        statFolder: async (path) => {
+          const facts = await files.statFolder(path);
+          const isWatched = facts && watched && path === watches;
+          return isWatched ? { ...facts, modified: time.dateOf(watched.changedAt()) } : facts;
+        },
       },
       systemd: fakeSystemd(running, time, files.real),
       cri: fakeCri(root, running, time, files.real),

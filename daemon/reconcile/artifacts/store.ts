@@ -8,6 +8,7 @@ import type { Host } from '../../../host/host.ts';
 import type { StoreFact } from '../../decide/observed.ts';
 import { isFields, parseJson } from '../../../protocol/json.ts';
 import type { SignatureProof } from '../../model/signatures.ts';
+import { untilChanged } from '../until-changed.ts';
 
 export type Manifest = {
   readonly version: 1;
@@ -68,9 +69,20 @@ export const observeStore = async (
   return facts;
 };
 
-export const readManifest = async (host: Host, key: string): Promise<Manifest | undefined> => {
-  const fact = await host.files.look(`${paths.store}/${key}/${manifestName}`);
-  return fact.kind === 'regular' ? parseManifest(fact.text) : undefined;
+const manifestAt = untilChanged<Manifest | undefined>();
+
+/** Only this program writes there. `afresh`: from the disk, also where it seems to be unchanged. `undefined`: missing or invalid. */
+export const readManifest = async (
+  host: Host,
+  key: string,
+  afresh = false,
+): Promise<Manifest | undefined> => {
+  const path = `${paths.store}/${key}/${manifestName}`;
+  const read = async (): Promise<Manifest | undefined> => {
+    const fact = await host.files.look(path);
+    return fact.kind === 'regular' ? parseManifest(fact.text) : undefined;
+  };
+  return manifestAt(host, path, await host.files.stat(path), read, afresh);
 };
 
 export const writeManifest = (host: Host, folder: string, manifest: Manifest): Promise<void> =>
@@ -92,7 +104,7 @@ const mostProofs = 16;
 
 export const inspect = async (host: Host, key: string, deep: boolean): Promise<StoreFact> => {
   const folder = `${paths.store}/${key}`;
-  const manifest = await readManifest(host, key);
+  const manifest = await readManifest(host, key, deep);
   if (!manifest) return { kind: 'damaged', why: 'its manifest is missing or damaged' };
   for (const [name, wanted] of Object.entries(manifest.files)) {
     host.progress();

@@ -10,6 +10,7 @@ import type { Files } from '../../../host/files/files.ts';
 import type { Settings } from '../../model/settings.ts';
 import { type Clue, type Distro, pick, type Served } from '../../runtimes/distro.ts';
 import { distros } from '../../runtimes/distros.ts';
+import { untilChanged } from '../until-changed.ts';
 
 type Identified = {
   /** Undefined: a plain host. */
@@ -18,6 +19,8 @@ type Identified = {
   readonly units: ReadonlySet<string>;
 };
 
+type Looking = Pick<Host, 'files' | 'clock'>;
+
 type Seen = {
   readonly release: ReadonlyMap<string, string>;
   readonly units: ReadonlySet<string>;
@@ -25,13 +28,11 @@ type Seen = {
 };
 
 /** Throws the Failure for a host that is not served, and for one that looks like several. */
-export const identify = async (
-  { files }: Pick<Host, 'files'>,
-  { unit }: Pick<Settings, 'unit'>,
-): Promise<Identified> => {
+export const identify = async (host: Looking, { unit }: Pick<Settings, 'unit'>): Promise<Identified> => {
+  const { files } = host;
   const seen: Seen = {
     release: await releaseIn(files),
-    units: await unitNames(files),
+    units: await unitNames(host),
     init: (await files.linkAt('/proc/1/exe')).target ?? '',
   };
   const found: Distro[] = [];
@@ -63,14 +64,19 @@ const isSo = async (files: Files, { release, units, init }: Seen, clue: Clue): P
 const unforged = async (look: () => Promise<boolean>): Promise<boolean> =>
   (await look().catch(unlessUntrusted)) ?? false;
 
-const unitNames = async (files: Files): Promise<ReadonlySet<string>> => {
+const namesAt = untilChanged<readonly string[]>();
+
+const unitNames = async (host: Looking): Promise<ReadonlySet<string>> => {
+  const { files } = host;
   const found = new Set<string>();
   for (const folder of unitFolders) {
     const isRoots = await unforged(async () => {
       await files.trust(folder);
       return files.isFolder(folder);
     });
-    for (const name of isRoots ? ((await files.names(folder)) ?? []) : []) found.add(name);
+    if (!isRoots) continue;
+    const list = async (): Promise<readonly string[]> => (await files.names(folder)) ?? [];
+    for (const name of await namesAt(host, folder, await files.statFolder(folder), list)) found.add(name);
   }
   return found;
 };

@@ -61,10 +61,10 @@ const nextProcess = async (
   const { clock, files } = host;
   const end = clock.elapsed() + deadlineMs;
   for (;;) {
-    const changed = await files.changedAt(folder);
+    const changed = (await files.statFolder(folder))?.modified;
     const running = await runningOf(host, await unit());
     const started = running && (await startedAt(running.born, files.real('/proc')));
-    if (changed !== null && started !== undefined) {
+    if (changed !== undefined && started !== undefined) {
       if (started >= changed + soonestMs) return 'done';
       if (started > changed && clock.now() > changed + latestMs) return 'done';
     }

@@ -121,7 +121,7 @@ t.test('unreadable evidence is not absent: nothing is known of this host', async
       lookTrusted: async (path) =>
         path === file ? { kind: 'unreadable', why: 'EIO', errno: 'EIO' } : host.files.lookTrusted(path),
     };
-    const problem = await identify({ files: broken }, { unit: undefined }).catch(problemOf);
+    const problem = await identify({ ...host, files: broken }, { unit: undefined }).catch(problemOf);
     t.match(problem, { code: 'unreadable-source', where: { file } });
   }
 });

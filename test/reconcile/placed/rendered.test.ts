@@ -141,11 +141,12 @@ t.test('k0s: when nothing restarts containerd, the change is rolled back, and no
   const { host } = node.fake;
   const state = { text: node.read(k0s), at: 0 };
   // The fake has no changes of a folder that nothing watches.
-  const changedAt = async (): Promise<number> => {
+  const statFolder: typeof host.files.statFolder = async (path) => {
     if (node.read(k0s) !== state.text) Object.assign(state, { text: node.read(k0s), at: host.clock.now() });
-    return state.at;
+    const facts = await host.files.statFolder(path);
+    return facts && { ...facts, modified: state.at };
   };
-  const unwatched = withWatched({ ...host, files: { ...host.files, changedAt } });
+  const unwatched = withWatched({ ...host, files: { ...host.files, statFolder } });
   const before = treeOf(root);
   node.fake.advance(60_000);
   t.match((await node.once({}, unwatched)).outcome, {
