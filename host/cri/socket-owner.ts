@@ -14,7 +14,7 @@ import { mustBeRoots } from '../files/trusted.ts';
 const seen = (path: string): { readonly uid: number; readonly real: string } | undefined => {
   try {
     const { uid } = statSync(path);
-    return { uid, real: realpathSync(path) };
+    return { uid, real: realpathSync.native(path) };
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error))) return undefined;
     throw new Failure(
@@ -30,8 +30,8 @@ export const mustBeRootsSocket = (path: string): void => {
   if (!found) return;
   const { uid, real } = found;
   // Checks the folder as it is named, so also links on the way, and the folder that the socket is really in.
-  mustBeRoots('/', dirname(path));
-  mustBeRoots('/', dirname(real));
+  const folders = new Set([path, real].map((one) => dirname(one)));
+  for (const folder of folders) mustBeRoots('/', folder);
   if (uid === 0 || uid === process.geteuid?.()) return;
   throw new Failure({
     code: 'runtime-unreachable',

@@ -1,15 +1,18 @@
 /**
- * One connection for operations that follow each other, as those of a tick do: to connect takes as long as an operation. It is
- * closed soon after the last one, and keeps no process alive meanwhile.
+ * One connection for operations that follow each other, as those of a tick, and of one tick after the other, do: to connect takes longer
+ * than an operation. It is closed some time after the last one, and keeps no process alive meanwhile.
  */
 import { Failure } from '../../protocol/problem/problem.ts';
 import { type Bus, type BusOptions, withBus } from './bus.ts';
 
-/** Longer than the pauses of a tick, which are half a second in a proof; shorter than that between two ticks: a process at rest has no connection. */
-const idleMs = 1_000;
+/** Longer than from one tick to the next, which is 72 s at most as long as the settings do not say another interval. */
+const idleMs = 90_000;
+/** Of a connection without a bus, to which systemd sends the signals of all units. Longer than the pauses of a tick, which are half a second in a proof. */
+const directIdleMs = 1_000;
 
 type Session = {
   readonly bus: Promise<Bus>;
+  readonly idleMs: number;
   readonly end: () => void;
   users: number;
   isLost: boolean;
@@ -18,11 +21,12 @@ type Session = {
 
 export type WithShared = <T>(use: (bus: Bus) => Promise<T>) => Promise<T>;
 
-const open = (options: BusOptions): Session => {
+const open = (options: BusOptions, rest = options.direct ? directIdleMs : idleMs): Session => {
   const ready = Promise.withResolvers<Bus>();
   const ended = Promise.withResolvers<void>();
   const session: Session = {
     bus: ready.promise,
+    idleMs: rest,
     end: () => {
       session.isLost = true;
       ended.resolve();
@@ -44,8 +48,11 @@ const open = (options: BusOptions): Session => {
 const isUnreachable = (error: unknown): boolean =>
   error instanceof Failure && error.problem.code === 'systemd-unreachable';
 
-/** `use` may be run twice, so it must be harmless to repeat: what stood open may have been lost before it was noticed. */
-export const sharedBus = (options: () => BusOptions): WithShared => {
+/**
+ * `use` may be run twice, so it must be harmless to repeat: what stood open may have been lost before it was noticed. `rest`: for how
+ * many ms a connection stays open unused.
+ */
+export const sharedBus = (options: () => BusOptions, rest?: number): WithShared => {
   const state = { session: undefined as Session | undefined };
   const attempt = async <T>(session: Session, use: (bus: Bus) => Promise<T>): Promise<T> => {
     clearTimeout(session.timer);
@@ -65,19 +72,19 @@ export const sharedBus = (options: () => BusOptions): WithShared => {
       session.users -= 1;
       if (session.users === 0) {
         bus.hold(false);
-        session.timer = setTimeout(session.end, idleMs).unref();
+        session.timer = setTimeout(session.end, session.idleMs).unref();
       }
     }
   };
   return async (use) => {
     const known = state.session?.isLost === false ? state.session : undefined;
-    const session = known ?? open(options());
+    const session = known ?? open(options(), rest);
     state.session = session;
     try {
       return await attempt(session, use);
     } catch (error) {
       if (session !== known || !session.isLost || !isUnreachable(error)) throw error;
-      state.session = open(options());
+      state.session = open(options(), rest);
       return attempt(state.session, use);
     }
   };

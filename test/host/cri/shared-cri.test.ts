@@ -22,7 +22,7 @@ const counting = (t: Test): { accepted: number } => {
 const stage = async (t: Test) => {
   const runtime = await startCri();
   t.teardown(runtime.remove);
-  const connect = sharedCri({ deadlineMs: 20_000 });
+  const connect = sharedCri({ deadlineMs: 20_000 }, 1_000);
   const version = async (): Promise<string> => {
     const cri = connect(runtime.socket);
     try {

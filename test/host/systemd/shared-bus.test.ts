@@ -18,7 +18,7 @@ const listNames = {
 t.test('operations share a connection', { skip: noBusHere }, async (t) => {
   const bus = await startBus();
   t.teardown(bus.stop);
-  const shared = sharedBus(() => ({ address: bus.address, callDeadlineMs: 20_000 }));
+  const shared = sharedBus(() => ({ address: bus.address, callDeadlineMs: 20_000 }), 1_000);
   const used: Bus[] = [];
   const use = async (open: Bus): Promise<string> => {
     used.push(open);
