@@ -45,6 +45,6 @@ export const launchBy = async (
     });
   }
   const [binary] = runner.argv;
-  if (await host.files.stat(binary)) await host.files.trust(binary);
+  await host.files.trust(binary);
   return { binary, config: usual, notes: [] };
 };

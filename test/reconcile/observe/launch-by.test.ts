@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { launchBy } from '../../../daemon/reconcile/observe/launch-by.ts';
 import { distros } from '../../../daemon/runtimes/distros.ts';
@@ -168,4 +168,15 @@ t.test('where nothing runs, the paths are those of the row', async (t) => {
       binary: '/var/lib/rancher/k3s/data/current/bin/containerd',
       config: { main, given: { doc: { grpc: { address: '/run/k3s/containerd/containerd.sock' } } } },
     });
+});
+
+t.test('a program that is not there yet is one that root alone can put there', async (t) => {
+  const node = openNode(makeRoot(t), { version: '2.1.4' });
+  const [program] = runnerOf('k0s').argv;
+  const folder = join(node.root, dirname(program));
+  mkdirSync(folder, { recursive: true });
+  const launch = () => launchBy(node.fake.host, usualRuntime, runnerOf('k0s'), undefined).catch(problemOf);
+  t.match(await launch(), { binary: program });
+  chmodSync(folder, 0o777);
+  t.match(await launch(), { code: 'untrusted' });
 });
