@@ -27,12 +27,13 @@ export type Connection = {
 /** Of the header, after the order of bytes, type, flags, version, and length of the body. */
 const serialAt = 8;
 const littleEndian = 'l'.charCodeAt(0);
+const methodCall = 1;
 const mostCalls = 256;
 const mostLength = 4_096;
 
 const known = new Map<string, Buffer>();
 
-/** What a call says; undefined where it says more than texts: those change, and are few. */
+/** What a call says; undefined where it says more than texts, and for what is no call, as an answer that names the serial of one: those change, and are few. */
 const keyOf = ({
   type,
   flags,
@@ -43,7 +44,7 @@ const keyOf = ({
   signature,
   body,
 }: Call): string | undefined =>
-  body.every((one) => typeof one === 'string')
+  type === methodCall && body.every((one) => typeof one === 'string')
     ? JSON.stringify([type, flags, destination, path, of, member, signature, ...body])
     : undefined;
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Message, sessionBus, Variant } from 'dbus-next';
+import { Message, MessageType, sessionBus, Variant } from 'dbus-next';
 import t from 'tap';
 import { type Connection, writeAsBefore } from '../../../host/systemd/written-before.ts';
 
@@ -71,6 +71,11 @@ const messages = (at: number) => [
   get(at + 7, { signature: 'v', body: [new Variant('s', String(at))] }),
   get(at + 8, { signature: 'asbb', body: [['a', 'b'], false, true] }),
   get(at + 9, { body: ['ü€', ''] }),
+  // The answer to the call `at` of another program.
+  new Message({
+    ...{ type: MessageType.ERROR, serial: at + 10, replySerial: at, destination: ':1.7' },
+    ...{ errorName: 'com.example.Error', signature: 's', body: ['no such method'] },
+  } as unknown as ConstructorParameters<typeof Message>[0]),
 ];
 
 t.test('each message is written as the library writes it, whatever was written before', async (t) => {
@@ -78,7 +83,7 @@ t.test('each message is written as the library writes it, whatever was written b
   if (!kept || !plain) return t.fail('two connections');
   for (const at of [1, 300, 70_000, 0xffff_ff00])
     for (const { connection } of [kept, plain]) for (const one of messages(at)) connection.message(one);
-  t.equal(plain.sent.length, 40);
+  t.equal(plain.sent.length, 44);
   t.strictSame(kept.sent, plain.sent);
 });
 
