@@ -14,7 +14,8 @@ import type { TestNode } from '../../testbed/node/test-node.ts';
 import { drop } from './site.ts';
 
 const pollMs = 4;
-const rounds = 9;
+/** One of them differs from the next by a tenth and more. */
+const rounds = 21;
 
 /** Milliseconds from the last answer to the next one, around the longest silence while `act` runs. */
 const silenceDuring = async (node: TestNode, act: () => Promise<void>): Promise<number> => {
