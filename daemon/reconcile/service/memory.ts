@@ -5,7 +5,7 @@ import type { Host } from '../../../host/host.ts';
  * A collection takes as much processor time as a settled tick, which leaves a tenth of a megabyte behind: after each one it would
  * cost too much time (bench/node/idle.ts measures both).
  */
-const mostBytes = 2_500_000;
+const mostBytes = 1_200_000;
 /** No settled tick leaves so much behind: what was changed, or downloaded, needed pages and code that are not needed any more. */
 const muchBytes = 8_000_000;
 /** V8 drops compiled code after some collections in which it was not used. */
