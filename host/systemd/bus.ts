@@ -1,5 +1,5 @@
 /**
- * One short-lived connection to a D-Bus bus, on which no call can hang and no error can escape. It is the only
+ * One connection to a D-Bus bus, on which no call can hang and no error can escape. It is the only
  * file that imports dbus-next, because that library needs precautions that its users should not have to know:
  *
  * - it never settles a pending call when the bus goes away (nothing in it listens to the end of the stream);
@@ -20,6 +20,7 @@ import type { Socket } from 'node:net';
 import { type DBusError, Message, type MessageBus, MessageType, sessionBus } from 'dbus-next';
 import { Failure } from '../../protocol/problem/problem.ts';
 import { type Envelope, filterMessages } from './bus-filter.ts';
+import { type Loss, makeLoss } from './loss.ts';
 import { type Connection, writeAsBefore } from './written-before.ts';
 
 export type BusCall = {
@@ -45,7 +46,7 @@ export type BusAnswer = { readonly kind: 'answer'; readonly body: readonly unkno
 export type Bus = {
   /** Throws Failure 'systemd-unreachable' when the bus is lost or does not answer before the deadline. */
   readonly call: (call: BusCall) => Promise<BusAnswer>;
-  /** Rejects with the same Failure as soon as the bus is lost; never resolves. */
+  /** Rejects with the same Failure as soon as the bus is lost; never resolves. Each use of it lasts as long as the connection (loss.ts). */
   readonly lost: Promise<never>;
   /** Whether the connection keeps the process alive; it does until told otherwise. */
   readonly hold: (holds: boolean) => void;
@@ -75,13 +76,11 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
   const bus = open(options, unreachable);
   const socket = socketOf(bus);
   endAtNonsense(socket);
-  const gone = Promise.withResolvers<never>();
-  // Usually no call is pending at the moment of the loss; the next call finds it.
-  gone.promise.catch(() => {});
+  const loss = makeLoss();
   bus.on('error', (error: unknown) =>
-    gone.reject(unreachable(`the system bus cannot be used: ${said(error)}`, error)),
+    loss.tell(unreachable(`the system bus cannot be used: ${said(error)}`, error)),
   );
-  socket.once('close', () => gone.reject(unreachable('the system bus closed the connection')));
+  socket.once('close', () => loss.tell(unreachable('the system bus closed the connection')));
   const owner: Owner = { name: undefined, told: false };
   filterMessages(
     socket,
@@ -95,9 +94,7 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
     // Hello is always the first call; its refusal is hidden from the library (see above) and stored here.
     if (message.type === MessageType.ERROR && Number(message.replySerial) === 1) {
       if (!options.direct)
-        gone.reject(
-          unreachable(`the system bus refused us: ${String(message.body[0] ?? message.errorName)}`),
-        );
+        loss.tell(unreachable(`the system bus refused us: ${String(message.body[0] ?? message.errorName)}`));
       message.replySerial = '';
     }
   });
@@ -105,7 +102,7 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
   const call = async (asked: BusCall): Promise<BusAnswer> =>
     options.direct && asked.destination === driver
       ? { kind: 'answer', body: [] }
-      : answer(bus, asked, options, gone.promise, unreachable);
+      : answer(bus, asked, options, loss, unreachable);
   try {
     if (options.peer !== undefined && !options.direct) {
       await call(driverCall('AddMatch', ownerChanges(options.peer)));
@@ -114,7 +111,7 @@ export const withBus = async <T>(options: BusOptions, use: (bus: Bus) => Promise
       if (found.kind === 'answer' && !owner.told) owner.name = String(found.body[0]);
     }
     const hold = (holds: boolean): void => void (holds ? socket.ref() : socket.unref());
-    return await use({ lost: gone.promise, call, hold });
+    return await use({ lost: loss.lost, call, hold });
   } finally {
     // A call whose answer is not awaited may not be sent any more.
     socket.destroy();
@@ -190,23 +187,26 @@ const answer = async (
   bus: MessageBus,
   call: BusCall,
   options: BusOptions,
-  lost: Promise<never>,
+  loss: Loss,
   unreachable: Unreachable,
 ): Promise<BusAnswer> => {
-  const late = Promise.withResolvers<never>();
+  const message = new Message({ ...call, body: [...(call.body ?? [])] });
+  const end = Promise.withResolvers<BusAnswer>();
+  const forget = loss.onLoss(end.reject);
   const timer = setTimeout(
-    () => late.reject(unreachable(`no answer to ${call.member} within ${options.callDeadlineMs} ms`)),
+    () => end.reject(unreachable(`no answer to ${call.member} within ${options.callDeadlineMs} ms`)),
     options.callDeadlineMs,
   );
   try {
-    const message = new Message({ ...call, body: [...(call.body ?? [])] });
     gather(socketOf(bus));
-    const reply = bus
+    bus
       .call(message)
-      .then((found) => ({ kind: 'answer' as const, body: found?.body ?? [] }), refusal);
-    return await Promise.race([reply, lost, late.promise]);
+      .then((found) => ({ kind: 'answer' as const, body: found?.body ?? [] }), refusal)
+      .then(end.resolve, end.reject);
+    return await end.promise;
   } finally {
     clearTimeout(timer);
+    forget();
   }
 };
 

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync, symlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { queryObjects } from 'node:v8';
 import t from 'tap';
 import type { Bus } from '../../../host/systemd/bus.ts';
 import { sharedBus } from '../../../host/systemd/shared-bus.ts';
@@ -48,6 +49,19 @@ t.test('a bus that went away is noticed, and one that came back is used', { skip
   await second.kill();
   t.match(await rejectedProblem(shared((open) => open.call(listNames))), { code: 'systemd-unreachable' });
   t.match(await rejectedProblem(shared((open) => open.call(listNames))), { code: 'systemd-unreachable' });
+});
+
+t.test('a connection that stays open keeps nothing of its calls', { skip: noBusHere }, async (t) => {
+  const bus = await startBus();
+  t.teardown(bus.stop);
+  const shared = sharedBus(() => ({ address: bus.address, callDeadlineMs: 20_000 }), 1_000);
+  const promisesAfter = async (calls: number): Promise<number> => {
+    for (let count = 0; count < calls; count += 1) await shared((open) => open.call(listNames));
+    return queryObjects(Promise, { format: 'count' });
+  };
+  const before = await promisesAfter(10);
+  const more = (await promisesAfter(500)) - before;
+  t.ok(more < 50, `${more} promises more after 500 calls`);
 });
 
 t.test('a connection that stays open keeps no process alive', { skip: noBusHere }, async (t) => {
