@@ -30,7 +30,13 @@ export type SocketOptions = {
   readonly repeated?: ReadonlySet<string>;
 };
 
-type Session = { readonly http: ReturnType<typeof openSession>; readonly of: string };
+type Http = ReturnType<typeof openSession>;
+type Session = {
+  readonly http: Http;
+  readonly of: string;
+  calls: number;
+  isLeft: boolean;
+};
 
 /** Of the file: a runtime that starts makes it anew. Without the file, or with another one, an open connection says nothing of what others reach. */
 const identityOf = (socketPath: string): string => {
@@ -40,37 +46,68 @@ const identityOf = (socketPath: string): string => {
 
 export const openSocket = (socketPath: string, options: SocketOptions): CriSocket => {
   const state = { session: undefined as Session | undefined, closed: false };
+  /** Also those that are left, as long as a call goes on. */
+  const all = new Set<Http>();
   /** The open one, if it leads to where a new one would. */
   const known = (): Session | undefined => {
     const { session } = state;
     if (!session || session.http.closed || session.http.destroyed) return undefined;
     if (session.of === identityOf(socketPath)) return session;
-    session.http.close();
+    leave(session);
     return undefined;
+  };
+  /** No further call begins on it; it ends with the last of its calls. Without waiting for the other side, which may be stuck. */
+  const leave = (session: Session): void => {
+    session.isLeft = true;
+    if (state.session === session) state.session = undefined;
+    if (session.calls === 0) session.http.destroy();
+  };
+  const begin = (): Session => {
+    const session = { of: identityOf(socketPath), http: openSession(socketPath), calls: 0, isLeft: false };
+    all.add(session.http);
+    session.http.once('close', () => all.delete(session.http));
+    return session;
   };
   // A connection that a restart of the runtime has ended is replaced at the next call, without a pause.
   const connected = (): Session => {
     if (state.closed) throw new CallError('UNAVAILABLE', 'this client was closed');
-    state.session = known() ?? { of: identityOf(socketPath), http: openSession(socketPath) };
+    state.session = known() ?? begin();
     return state.session;
+  };
+  const callOn = async (
+    session: Session,
+    path: string,
+    bytes: Buffer,
+    deadlineMs: number,
+  ): Promise<Buffer> => {
+    session.calls += 1;
+    try {
+      return await callUnary(session.http, path, bytes, deadlineMs);
+    } catch (error) {
+      // Whatever it was: a connection that is stuck would fail each later call, too, and each tick would keep it open.
+      session.isLeft = true;
+      throw error;
+    } finally {
+      session.calls -= 1;
+      if (session.isLeft) leave(session);
+    }
   };
   const ask = async (method: string, path: string, bytes: Buffer, deadlineMs: number): Promise<Buffer> => {
     const before = state.session;
     const session = connected();
     try {
-      return await callUnary(session.http, path, bytes, deadlineMs);
+      return await callOn(session, path, bytes, deadlineMs);
     } catch (error) {
       const isLost = error instanceof CallError && error.status === 'UNAVAILABLE';
       if (!isLost || session !== before || options.repeated?.has(method) !== true) throw error;
-      if (state.session === session) state.session = undefined;
-      return callUnary(connected().http, path, bytes, deadlineMs);
+      return callOn(connected(), path, bytes, deadlineMs);
     }
   };
 
   return {
     close: () => {
       state.closed = true;
-      state.session?.http.destroy();
+      for (const http of all) http.destroy();
     },
     call: async <Reply>(
       service: ServiceMethods,

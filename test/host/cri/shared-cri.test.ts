@@ -2,11 +2,14 @@ import { spawn } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { renameSync } from 'node:fs';
+import { connect as connectTo, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { sharedCri } from '../../../host/cri/shared-cri.ts';
 import { rejectedProblem } from '../../../testbed/failure.ts';
 import { message, startCri } from '../../../testbed/simulated/scripted-cri.ts';
+
+const order = { handler: 'spin', namespace: 'n', name: 'n', uid: 'u', labels: {}, cgroupParent: '' };
 
 /** Counts connections that servers of this process accept. */
 const counting = (t: Test): { accepted: number } => {
@@ -92,10 +95,38 @@ t.test('a call during which the runtime ends is made again, but for the start of
     return answer;
   };
   t.strictSame(await dying('ListContainers', () => cri.containers()), []);
-  const order = { handler: 'spin', namespace: 'n', name: 'n', uid: 'u', labels: {}, cgroupParent: '' };
   await t.rejects(dying('RunPodSandbox', () => cri.startSandbox(order, 20_000)));
   t.equal(runtime.calls.filter((call) => call.startsWith('RunPodSandbox')).length, 1);
   t.equal(state.accepted, 2);
+});
+
+t.test('a connection that is stuck is left after the first call that fails on it', async (t) => {
+  const { runtime, connect } = await stage(t);
+  const path = `${runtime.socket}.between`;
+  const clients: Socket[] = [];
+  // Stands in for a runtime that reads no more from one connection, and never closes it.
+  const between = createServer({ allowHalfOpen: true }, (client) => {
+    const inner = connectTo(runtime.socket);
+    for (const socket of [client, inner]) socket.on('error', () => undefined);
+    client.on('close', () => inner.destroy());
+    client.pipe(inner).pipe(client);
+    clients.push(client);
+  });
+  await new Promise<void>((done) => between.listen(path, done));
+  const cri = connect(path);
+  t.teardown(() => {
+    cri.close();
+    for (const client of clients) client.destroy();
+    between.close();
+  });
+  await cri.version();
+  clients[0]?.unpipe().pause();
+  await t.rejects(cri.startSandbox(order, 100), /did not answer RunPodSandbox/);
+  t.equal((await cri.version()).version, 'v2.1.9');
+  t.equal(clients.length, 2);
+  const written = Promise.withResolvers<unknown>();
+  clients[0]?.write('x', written.resolve);
+  t.match(await written.promise, { code: 'EPIPE' }, 'its descriptor is free');
 });
 
 t.test('a connection that stays open keeps no process alive', async (t) => {
