@@ -20,26 +20,30 @@ const isUnchanged = (a: FileStat, b: FileStat): boolean =>
   a.modified === b.modified &&
   a.bytes === b.bytes;
 
-/** `at`: as seen before `read` is called, which then reads the same or something newer. `afresh`: it is read in any case. */
+/**
+ * `at`: as seen before `read` is called, which then reads the same or something newer. `read` gives undefined for what cannot be read,
+ * which is asked for again: the next time it may be readable, without a change. `afresh`: it is read in any case.
+ */
 export const untilChanged = <T>() => {
   const all = new WeakMap<Files, Map<string, Said<T>>>();
   return async (
     { files, clock }: Pick<Host, 'files' | 'clock'>,
     path: string,
     at: FileStat | null,
-    read: () => Promise<T>,
+    read: () => Promise<T | undefined>,
     afresh = false,
-  ): Promise<T> => {
+  ): Promise<T | undefined> => {
     const kept = all.get(files) ?? new Map<string, Said<T>>();
     all.set(files, kept);
     const last = kept.get(path);
     if (!afresh && at && last && isUnchanged(at, last.at)) return last.said;
     kept.delete(path);
-    const said = await read();
-    // A time in the future, by a wrong clock, counts as just now.
+    // Before the read: a process that was stopped after it would take what was written during it for old. A time in the future, by a
+    // wrong clock, counts as just now.
     const isCalm = at && clock.now() - Math.max(at.changed, at.modified) > recentMs;
+    const said = await read();
     if (kept.size >= most) kept.clear();
-    if (isCalm) kept.set(path, { at, said });
+    if (isCalm && said !== undefined) kept.set(path, { at, said });
     return said;
   };
 };

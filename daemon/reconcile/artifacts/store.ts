@@ -69,7 +69,7 @@ export const observeStore = async (
   return facts;
 };
 
-const manifestAt = untilChanged<Manifest | undefined>();
+const manifestAt = untilChanged<Manifest>();
 
 /** Only this program writes there. `afresh`: from the disk, also where it seems to be unchanged. `undefined`: missing or invalid. */
 export const readManifest = async (

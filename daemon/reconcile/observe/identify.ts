@@ -75,8 +75,9 @@ const unitNames = async (host: Looking): Promise<ReadonlySet<string>> => {
       return files.isFolder(folder);
     });
     if (!isRoots) continue;
-    const list = async (): Promise<readonly string[]> => (await files.names(folder)) ?? [];
-    for (const name of await namesAt(host, folder, await files.statFolder(folder), list)) found.add(name);
+    const list = async (): Promise<readonly string[] | undefined> => (await files.names(folder)) ?? undefined;
+    const names = await namesAt(host, folder, await files.statFolder(folder), list);
+    for (const name of names ?? []) found.add(name);
   }
   return found;
 };

@@ -51,6 +51,22 @@ t.test('damage is noticed: by size at once, by every byte in a full check', asyn
   t.match(await observeStore(host, false), { [key]: { kind: 'damaged', why: 'crun is gone' } });
 });
 
+t.test('a manifest that could not be read once is read at the next look', async (t) => {
+  const { host } = setUp(t);
+  const state = { fails: true };
+  const files: typeof host.files = {
+    ...host.files,
+    look: async (path) =>
+      state.fails ? { kind: 'unreadable', why: 'EMFILE', errno: 'EMFILE' } : host.files.look(path),
+  };
+  // Later than what was written just now, which is read each time.
+  const clock: typeof host.clock = { ...host.clock, now: () => Date.now() + 3_600_000 };
+  const limited = { ...host, files, clock };
+  t.match(await observeStore(limited, false), { [key]: { kind: 'damaged' } });
+  state.fails = false;
+  t.match(await observeStore(limited, false), { [key]: { kind: 'whole' } });
+});
+
 t.test('without a valid manifest the folder is damaged, and nothing throws', async (t) => {
   const broken = [
     '',

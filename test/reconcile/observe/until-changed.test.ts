@@ -18,7 +18,7 @@ const setUp = (t: Test, later = 3_000) => {
   };
   const kept = untilChanged<string>();
   const file = join(root, 'file');
-  const ask = async (afresh = false): Promise<string> => {
+  const ask = async (afresh = false): Promise<string | undefined> => {
     const read = async (): Promise<string> => {
       state.reads += 1;
       const fact = await files.look(file);
@@ -62,7 +62,7 @@ t.test('a link that leads elsewhere is seen', async (t) => {
     utimesSync(join(root, name), date, date);
   }
   const link = join(root, 'units');
-  const list = async (): Promise<string> =>
+  const list = async (): Promise<string | undefined> =>
     kept({ files, clock }, link, await files.statFolder(link), async () => `${await files.names(link)}`);
   for (const name of ['a', 'b', 'a']) {
     symlinkSync(name, `${link}.new`);
@@ -80,6 +80,24 @@ t.test('what was written just now, or in the future, is read each time', async (
     for (const _ of [1, 2, 3]) t.equal(await ask(), 'one');
     t.equal(state.reads, 4);
   }
+});
+
+t.test('what is written while it is read is seen, however long the process is stopped then', async (t) => {
+  const { kept, files, file, clock, state } = setUp(t, 0);
+  const at = await files.stat(file);
+  const read = (text: string) => async (): Promise<string> => {
+    state.later = 3_600_000;
+    return text;
+  };
+  t.equal(await kept({ files, clock }, file, at, read('one')), 'one');
+  t.equal(await kept({ files, clock }, file, at, read('two')), 'two');
+});
+
+t.test('what could not be read is asked for again', async (t) => {
+  const { kept, files, file, clock } = setUp(t);
+  const at = await files.stat(file);
+  t.equal(await kept({ files, clock }, file, at, async () => undefined), undefined);
+  t.equal(await kept({ files, clock }, file, at, async () => 'one'), 'one');
 });
 
 t.test('each host has its own, and it holds a limited number', async (t) => {
