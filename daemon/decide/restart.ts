@@ -24,7 +24,8 @@ export const stateOfWritten = (cri: CriFact | undefined, name: string, activate:
   return cri?.kind === 'answers' ? 'pending' : 'unknown';
 };
 
-const vanished = (runtime: RuntimeFacts, names: Iterable<string>): boolean => {
+/** Whether CRI says that one of them is not loaded. */
+export const vanished = (runtime: RuntimeFacts, names: Iterable<string>): boolean => {
   if (runtime.cri.kind !== 'answers' || runtime.cri.handlers === 'unknown') return false;
   const served = new Set(runtime.cri.handlers);
   return [...names].some((name) => !served.has(name));

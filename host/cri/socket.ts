@@ -84,7 +84,7 @@ export const openSocket = (socketPath: string, options: SocketOptions): CriSocke
     try {
       return await callUnary(session.http, path, bytes, deadlineMs);
     } catch (error) {
-      // Whatever it was: a connection that is stuck would fail each later call, too, and each tick would keep it open.
+      // By any error: a connection that is stuck would fail each later call, too, and each tick would keep it open.
       session.isLeft = true;
       throw error;
     } finally {

@@ -39,7 +39,7 @@ export const approvalOf = (
   const failed =
     asked.key === undefined ? undefined : leftOut(baseline, name, startId(asked.key, asked.table));
   if (failed) return { ...neededFor(baseline, order, order?.revision), held: failed, leftOut: true };
-  // What the runtime was started without needs a restart, whatever the files have; one that was served is repaired.
+  // What the runtime was started without needs a restart, also where the files have it; one that was served is repaired.
   const isLoaded = name in baseline.before.ledger.handlers || !isLost(baseline, name);
   const isSame =
     isLoaded &&

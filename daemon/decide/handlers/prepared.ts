@@ -10,7 +10,7 @@ import type { Problem } from '../../../protocol/problem/problem.ts';
 import { fileOf, paths, stablePath } from '../../../protocol/host-paths.ts';
 import { deepEqual, type Table } from '../../toml/compare.ts';
 import type { Baseline } from '../baseline.ts';
-import { stateOfWritten } from '../restart.ts';
+import { stateOfWritten, vanished } from '../restart.ts';
 import { ownershipConflict } from './ownership.ts';
 import type { Wanted } from './selection.ts';
 
@@ -48,8 +48,8 @@ export const staysPrepared = (baseline: Baseline, name: string): boolean =>
  * The runtime was started by others without it: from a configuration that they replaced, or, as CRI-O does, because its program was
  * missing. For a row alone that is no reason for a restart.
  */
-export const isLost = ({ runtime: { cri }, before }: Baseline, name: string): boolean =>
-  before.activate && cri.kind === 'answers' && cri.handlers !== 'unknown' && !cri.handlers.includes(name);
+export const isLost = ({ runtime, before }: Baseline, name: string): boolean =>
+  before.activate && vanished(runtime, [name]);
 
 /** What is in the configuration by the ledger; its table, with the present options, also after others changed our text. */
 const standing = ({ before: { ledger } }: Baseline, name: string): Placed | undefined => {

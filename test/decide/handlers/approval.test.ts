@@ -424,7 +424,7 @@ t.test('a shim for a prepared handler needs no approval, unless its scope is all
     t.equal(plan.includes('link'), !held, scope);
     t.notOk(plan.includes('activate'), scope);
   }
-  // Others started the runtime without it: then it takes a restart, whatever is in the files.
+  // Others started the runtime without it: then it takes a restart, also where the files have it.
   const { cri } = bare({}).runtime as RuntimeFacts;
   const lost = { ...before, runtime: { ...(before.runtime as RuntimeFacts), cri } };
   for (const [scope, problem] of [
