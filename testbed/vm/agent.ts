@@ -28,7 +28,10 @@ const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const base64 = (content: string | Uint8Array): string => Buffer.from(content).toString('base64');
 const text = (data = ''): string => Buffer.from(data, 'base64').toString();
 
-/** Returns at once: what is asked before the machine is up is answered when it is. */
+/**
+ * Returns at once: what is asked before the machine is up is answered when it is. The agent is asked one thing at a time: the second of
+ * two questions that were sent together may never be answered (seen with qemu 10.0, its virtio-serial port and commands of 8 kB).
+ */
 export const connectAgent = (socketPath: string): Agent => {
   const socket: Socket = createConnection(socketPath);
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
@@ -57,18 +60,27 @@ export const connectAgent = (socketPath: string): Agent => {
   };
   socket.on('error', (error) => lost(error.message));
   socket.on('close', () => lost());
-  const ask = <Answer>(execute: string, given: object): Promise<Answer> => {
-    if (socket.destroyed) return Promise.reject(new Error('the virtual machine has ended'));
+  const askNow = async (execute: string, given: object, ms: number, about: string): Promise<unknown> => {
+    if (socket.destroyed) throw new Error('the virtual machine has ended');
     const asked = Promise.withResolvers<unknown>();
     last += 1;
     waiting.set(last, asked);
+    const silent = `the guest agent gave no answer to ${execute} within ${ms} ms: ${about}`;
+    const deadline = setTimeout(() => asked.reject(new Error(silent)), ms);
     socket.write(`${JSON.stringify({ execute, arguments: given, id: last })}\n`);
-    return asked.promise as Promise<Answer>;
+    return asked.promise.finally(() => clearTimeout(deadline));
+  };
+  let turn: Promise<unknown> = Promise.resolve();
+  const ask = <Answer>(...question: Parameters<typeof askNow>): Promise<Answer> => {
+    const answer = turn.then(() => askNow(...question));
+    turn = answer.catch(() => undefined);
+    return answer as Promise<Answer>;
   };
   const exec: Agent['exec'] = async (argv, { input = '', env = {}, timeoutMs = 600_000, cwd } = {}) => {
     const until = performance.now() + timeoutMs;
+    const about = argv.join(' ');
     const variables = Object.entries({ HOME: '/root', LANG: 'C.UTF-8', ...env });
-    const { pid } = await ask<{ readonly pid: number }>('guest-exec', {
+    const command = {
       path: '/usr/bin/env',
       arg: [
         ...(cwd === undefined ? [] : [`--chdir=${cwd}`]),
@@ -78,9 +90,10 @@ export const connectAgent = (socketPath: string): Agent => {
       ],
       'input-data': base64(input),
       'capture-output': true,
-    });
+    };
+    const { pid } = await ask<{ readonly pid: number }>('guest-exec', command, timeoutMs, about);
     for (let pause = 20; ; pause = Math.min(500, pause * 2)) {
-      const ended = await ask<Ended>('guest-exec-status', { pid });
+      const ended = await ask<Ended>('guest-exec-status', { pid }, timeoutMs, about);
       if (ended.exited) {
         const { exitcode = 128 + (ended.signal ?? 0) } = ended;
         return { code: exitcode, stdout: text(ended['out-data']), stderr: text(ended['err-data']) };
@@ -89,7 +102,7 @@ export const connectAgent = (socketPath: string): Agent => {
         return {
           code: 137,
           stdout: '',
-          stderr: `no end after ${timeoutMs} ms; it still runs: ${argv.join(' ')}`,
+          stderr: `no end after ${timeoutMs} ms; it still runs: ${about}`,
         };
       await sleep(pause);
     }
