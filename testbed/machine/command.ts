@@ -33,7 +33,14 @@ export const attempt = (argv: readonly string[], options: CommandOptions = {}): 
     const err: Buffer[] = [];
     const deadline = setTimeout(() => {
       err.push(Buffer.from(`\n[killed: no end after ${options.timeoutMs ?? 600_000} ms]\n`));
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // It has ended, and a process that left its group holds its output.
+      }
+      // That process may never end.
+      for (const stream of [child.stdout, child.stderr]) stream.destroy();
+      end(137);
     }, options.timeoutMs ?? 600_000);
     const end = (code: number): void => {
       clearTimeout(deadline);
