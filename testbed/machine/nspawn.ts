@@ -1,9 +1,9 @@
 /** One boot of a root file system by systemd-nspawn, in cgroups of its own, and the process that is its PID 1. */
 import { readFileSync } from 'node:fs';
 import type { Estate } from './estate.ts';
-import { spawnIn } from './spawn.ts';
+import { type Process, spawnIn } from './spawn.ts';
 
-export type Machine = { readonly leader: number; ended(): Promise<void> };
+export type Machine = Process & { readonly leader: number };
 
 export type Boot = {
   /** Options of systemd-nspawn beside those that all nodes have. */
@@ -54,5 +54,5 @@ export const launch = async (name: string, estate: Estate, boot: Boot): Promise<
     { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' },
   );
   const leader = await nspawn.until(() => children(nspawn.pid).find(isLeader));
-  return { leader, ended: nspawn.ended };
+  return { ...nspawn, leader };
 };

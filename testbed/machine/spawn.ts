@@ -36,18 +36,16 @@ export const spawnIn = (
     new Error(`the node in ${estate.dir} ${what}: ${readFileSync(estate.console, 'utf8').slice(-2000)}`);
   return {
     pid: child.pid ?? 0,
-    ended: async (ms = 100_000) => {
-      for (let waited = 0; !hasEnded(); waited += 20) {
-        if (waited > ms) throw failed('does not shut down');
-        await sleep(20);
-      }
+    ended: async (ms = 150_000) => {
+      for (const began = performance.now(); !hasEnded(); await sleep(20))
+        if (performance.now() - began > ms) throw failed(`did not end within ${ms / 1000} s`);
     },
-    until: async (look, ms = Number.POSITIVE_INFINITY) => {
-      for (let waited = 0; ; waited += 20) {
+    until: async (look, ms = 120_000) => {
+      for (const began = performance.now(); ; await sleep(20)) {
         const seen = await look();
         if (seen !== undefined && seen !== false) return seen;
-        if (hasEnded() || waited > ms) throw failed('did not boot');
-        await sleep(20);
+        if (hasEnded()) throw failed('ended before it was up');
+        if (performance.now() - began > ms) throw failed(`was not up within ${ms / 1000} s`);
       }
     },
   };

@@ -7,7 +7,6 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { attempt, type Progress } from '../machine/command.ts';
 import { mountCopy } from '../machine/copy.ts';
 import { launch, type Machine } from '../machine/nspawn.ts';
@@ -150,14 +149,11 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
       options: nspawnOptions,
       launcher: options.launcher?.(estate.root) ?? [],
     });
-    for (let tries = 0; ; tries += 1) {
-      const state = await exec(['systemctl', 'is-system-running', '--wait'], { timeoutMs: 120_000 });
-      if (/^(running|degraded)$/m.test(state.stdout)) break;
+    await machine.until(async () => {
       // Until systemd listens on its socket, `--wait` ends at once.
-      if (tries > 400)
-        throw new Error(`node ${name} does not finish booting: ${state.stdout}${state.stderr}`);
-      await sleep(50);
-    }
+      const { stdout } = await exec(['systemctl', 'is-system-running', '--wait'], { timeoutMs: 120_000 });
+      return /^(running|degraded)$/m.test(stdout);
+    }, 300_000);
   };
   const ending = async (signal: number): Promise<void> => {
     const { leader, ended } = running();
