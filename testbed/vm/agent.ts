@@ -28,6 +28,9 @@ const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const base64 = (content: string | Uint8Array): string => Buffer.from(content).toString('base64');
 const text = (data = ''): string => Buffer.from(data, 'base64').toString();
 
+/** An agent that runs answers in a moment; the first question alone waits until it does. */
+const answerMs = 300_000;
+
 /**
  * Returns at once: what is asked before the machine is up is answered when it is. The agent is asked one thing at a time: the second of
  * two questions that were sent together may never be answered (seen with qemu 10.0, its virtio-serial port and commands of 8 kB).
@@ -93,7 +96,7 @@ export const connectAgent = (socketPath: string): Agent => {
     };
     const { pid } = await ask<{ readonly pid: number }>('guest-exec', command, timeoutMs, about);
     for (let pause = 20; ; pause = Math.min(500, pause * 2)) {
-      const ended = await ask<Ended>('guest-exec-status', { pid }, timeoutMs, about);
+      const ended = await ask<Ended>('guest-exec-status', { pid }, Math.min(timeoutMs, answerMs), about);
       if (ended.exited) {
         const { exitcode = 128 + (ended.signal ?? 0) } = ended;
         return { code: exitcode, stdout: text(ended['out-data']), stderr: text(ended['err-data']) };
