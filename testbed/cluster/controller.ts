@@ -46,6 +46,9 @@ const freePort = (): Promise<number> =>
     });
   });
 
+/** One that is paused takes connections, and never answers. */
+const ask = (url: string): Promise<Response> => fetch(url, { signal: AbortSignal.timeout(30_000) });
+
 /** As the Deployment's Pods get it from their kubelet. */
 const tokenOf = async (cluster: Cluster, { namespace, account }: Place): Promise<string> => {
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`;
@@ -77,9 +80,9 @@ export const controllerOf = async (
       ...['--namespace', place.namespace],
       ...more,
     ],
-    isReady: async () => (await fetch(`http://${probes}/healthz`)).ok,
+    isReady: async () => (await ask(`http://${probes}/healthz`)).ok,
   });
-  const metrics = async (): Promise<string> => (await fetch(`http://${listen}/metrics`)).text();
+  const metrics = async (): Promise<string> => (await ask(`http://${listen}/metrics`)).text();
   return Object.assign(Object.create(process_) as ControlPlaneProcess, {
     metrics,
     leads: async () => /^rcm_controller_leader 1$/m.test(await metrics()),

@@ -95,7 +95,7 @@ export const makeControlPlane = async (
       '--unsafe-no-fsync', // this cluster lives for minutes
       '--log-level=warn',
     ],
-    isReady: async () => (await fetch(`${etcdUrl}/health`)).ok,
+    isReady: async () => (await fetch(`${etcdUrl}/health`, { signal: AbortSignal.timeout(5_000) })).ok,
   });
   const apiserver = controlPlaneProcess({
     name: 'kube-apiserver',
