@@ -25,7 +25,10 @@ export const clusterLogs = async (
   for (const { name, host } of nodes)
     await look(
       `node ${name}`,
-      (async () => host.exec([...journal, '-u', 'kubelet', '-u', 'containerd', '-u', 'rcm-node']))(),
+      (async () =>
+        host.exec([...journal, '-u', 'kubelet', '-u', 'containerd', '-u', 'rcm-node'], {
+          timeoutMs: 60_000,
+        }))(),
     );
   return parts.join('\n').replace(new RegExp(`^(.{${longest}}).+$`, 'gm'), '$1…');
 };

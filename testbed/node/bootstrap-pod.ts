@@ -5,11 +5,14 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDocument } from 'yaml';
 import { callCri } from './cri.ts';
 import type { TestNode } from './test-node.ts';
 import { containerStatus, plainLog, removePod } from './pods.ts';
+import { until } from './service.ts';
+
+/** More than it waits for anything itself. */
+const mostMs = 1_000_000;
 
 const manifest = join(import.meta.dirname, '..', '..', 'bootstrap', 'manifests', 'daemonset.yaml');
 
@@ -135,15 +138,14 @@ export const startBootstrap = async (
     containerId,
     log,
     ended: async () => {
-      for (;;) {
+      const look = async () => {
         const status = await containerStatus(on, containerId).catch(() => undefined);
-        if (status?.state === 2) {
-          const said = { code: status.exit_code, log: await log() };
-          await removePod(on, id);
-          return said;
-        }
-        await sleep(200);
-      }
+        return status?.state === 2 && status;
+      };
+      const { exit_code: code } = await until(on, `the end of ${name}`, look, mostMs);
+      const said = { code, log: await log() };
+      await removePod(on, id);
+      return said;
     },
     kill: async () => {
       await callCri(on.criSocket, 'StopContainer', { container_id: containerId, timeout: 0 });

@@ -53,14 +53,13 @@ export const containerStatus = async (on: AnyNode, containerId: string): Promise
   ).status;
 
 /** Waits until containerd answers CRI: it calls itself started a moment before it does. */
-export const waitForCri = async (on: AnyNode, ms = 30_000): Promise<void> => {
-  for (let waited = 0; ; waited += 50) {
+export const waitForCri = async (on: AnyNode, ms = 60_000): Promise<void> => {
+  for (const began = performance.now(); ; await sleep(50)) {
     try {
       await callCri(on.criSocket, 'Status', {}, 5_000);
       return;
     } catch (error) {
-      if (waited > ms) throw error;
-      await sleep(50);
+      if (performance.now() - began > ms) throw error;
     }
   }
 };

@@ -65,16 +65,19 @@ export const writeShim = (node: AnyNode, name: string, artifact: Artifact): Prom
 export const rcmNode = (node: AnyNode, ...argv: readonly string[]): Promise<Said> =>
   node.exec([executable, ...argv], { timeoutMs: 300_000 });
 
+/** For what is only read: a node that does not answer is told of long before the file with the test ends. */
+const lookMs = 120_000;
+
 /** What the service said of its last tick; undefined before the first. */
 export const reportOf = async (node: AnyNode): Promise<Report | undefined> => {
-  const text = (await node.exec(['cat', '/run/rcm-node/status.json'])).stdout;
+  const text = (await node.exec(['cat', '/run/rcm-node/status.json'], { timeoutMs: lookMs })).stdout;
   return text.includes('"outcome"') ? (JSON.parse(text) as Report) : undefined;
 };
 
 /** The newest lines of a unit's journal; containerd's can have thousands of characters. */
 export const journalOf = async (node: AnyNode, unit = 'rcm-node', lines = 60): Promise<string> => {
   const argv = ['journalctl', '-b', '-u', unit, '--no-pager', '-o', 'short-precise', '-n', `${lines}`];
-  return (await node.exec(argv)).stdout.replace(/^(.{600}).+$/gm, '$1…');
+  return (await node.exec(argv, { timeoutMs: lookMs })).stdout.replace(/^(.{600}).+$/gm, '$1…');
 };
 
 /** Polls until `look` returns something other than undefined or false. */
@@ -89,7 +92,7 @@ export const until = async <T>(
     const seen = await look();
     if (seen !== undefined && seen !== false) return seen;
     if (performance.now() > end) {
-      const status = await rcmNode(node, 'status');
+      const status = await node.exec([executable, 'status'], { timeoutMs: lookMs });
       throw new Error(
         `not within ${ms / 1000} s: ${what}\n${status.stdout}${status.stderr}\n${await journalOf(node)}\n${await journalOf(node, node.unit, 8)}`,
       );
