@@ -69,8 +69,14 @@ export const startRegistry = async (
   await writeFile(file, JSON.stringify(settings));
   const [first = program, ...rest] = [...within(leader), program, 'serve', file];
   const child = spawn(first, rest, { stdio: 'ignore' });
+  // A test that fails before it can stop it does not wait for it, and leaves none behind.
+  child.unref();
+  process.once('exit', () => child.kill());
   const knock = [...within(leader), 'bash', '-c', `: < /dev/tcp/127.0.0.1/${port}`];
-  await until(async () => (await attempt(knock)).code === 0);
+  await until(async () => {
+    if (child.exitCode !== null) throw new Error(`the registry at ${at} ended with ${child.exitCode}`);
+    return (await attempt(knock)).code === 0;
+  });
   return {
     at,
     ...(leader === undefined ? {} : { leader }),

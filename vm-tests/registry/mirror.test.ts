@@ -51,6 +51,7 @@ t.test(
       response.writeHead(request.url === '/slight' ? 200 : 404).end(request.url === '/slight' ? file : '');
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    server.unref();
     const web = `http://127.0.0.1:${(server.address() as AddressInfo).port}/slight`;
     const shims = {
       'spin-v2': `name = "spin-v2"\n[fetchStrategy.oci]\nimage = "${from.at}/acme/spin@sha256:${index}"\n`,
