@@ -1,12 +1,12 @@
 /** What a killed test leaves of a cluster, and that none of it stays. */
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import t from 'tap';
 import { attempt } from '../../testbed/machine/command.ts';
 import { estateOf, razeLeftovers } from '../../testbed/machine/estate.ts';
 import { kubernetesBinaries } from '../../testbed/kubernetes/binaries.ts';
+import { until } from '../../testbed/until.ts';
 
 await kubernetesBinaries((line) => t.comment(line));
 
@@ -16,9 +16,10 @@ const cluster = async () => {
     const { startCluster } = await import('${import.meta.dirname}/../../testbed/cluster/cluster.ts');
     await startCluster();
     console.log('up');
-    setInterval(() => undefined, 1000);`;
+    process.stdin.on('end', () => process.exit()).resume();`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    // It ends with this process at the latest, however that ends.
+    stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, NODE_OPTIONS: '' },
   });
   for await (const line of createInterface({ input: child.stdout })) if (line === 'up') break;
@@ -26,9 +27,8 @@ const cluster = async () => {
   const bridge = `rcm${child.pid?.toString(36)}-1`;
   return {
     kill: async (signal: NodeJS.Signals): Promise<void> => {
-      const ended = once(child, 'exit');
       child.kill(signal);
-      await ended;
+      await until(() => child.exitCode !== null || child.signalCode !== null);
     },
     traces: async (): Promise<readonly string[]> => [
       ...(existsSync(dir) ? [dir] : []),
