@@ -17,7 +17,8 @@ export const kept = async (
   if (existsSync(finished)) return finished;
   const parent = dirname(finished);
   await mkdir(parent, { recursive: true });
-  const lock = await acquireLock(join(parent, 'build.lock'), { waitMs: 3_600_000 });
+  // Less than a file of tests has: the error says which process did not finish.
+  const lock = await acquireLock(join(parent, 'build.lock'), { waitMs: 1_700_000 });
   try {
     if (existsSync(finished)) return finished;
     progress(`building ${what}; kept in ${finished}`);

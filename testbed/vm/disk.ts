@@ -26,7 +26,7 @@ const sparse = '4G';
 /** An image of everything in a folder. */
 export const imageOf = async (tree: string, image: string): Promise<void> => {
   await run(['mke2fs', '-q', '-t', 'ext4', '-E', 'root_owner=0:0', '-d', tree, image, sparse], {
-    timeoutMs: 1_800_000,
+    timeoutMs: 900_000,
   });
 };
 
