@@ -113,7 +113,7 @@ export const makeHost = (options: {
     download: async (...given) => (await import('./http/download.ts')).download(...given),
     fetchContent: async (...given) => (await import('./registry/content.ts')).fetchContent(...given),
     pickImage: async (...given) => (await import('./artifact/layers/image.ts')).pickImage(...given),
-    pick: async (...given) => (await import('./artifact/archive.ts')).pick(...given),
+    pick: async (...given) => (await import('./artifact/archive.ts')).pickAndRelease(...given),
     verifySignature: async (...given) => (await import('./signature/verify.ts')).verifySignature(...given),
     attachedSignatures: async (...given) =>
       (await import('./signature/attached.ts')).attachedSignatures(...given),

@@ -14,13 +14,13 @@ const forget = (): void => writeFileSync('/proc/self/clear_refs', '5');
 const [folder = '', ...artifacts] = process.argv.slice(2);
 await sleep(50);
 const idle = memory('VmRSS');
-const { pick } = await import('../../../host/artifact/archive.ts');
+const { pickAndRelease } = await import('../../../host/artifact/archive.ts');
 // Those of a node that says nothing else (settings.ts, artifacts.ts).
 const limits = { maxBytes: 4 * 1024 ** 3, maxEntries: 10_000 };
 for (const artifact of artifacts) {
   mkdirSync(folder);
   forget();
-  const error = await pick(artifact, { kind: 'shim', name: 'spin-v2' }, folder, limits).then(
+  const error = await pickAndRelease(artifact, { kind: 'shim', name: 'spin-v2' }, folder, limits).then(
     () => undefined,
     (reason: unknown) => String(reason),
   );
