@@ -44,7 +44,13 @@ function buildPlugins(): void {
   writeFileSync(marker, wanted);
 }
 
-/** Runs tap to its end; resolves with its exit code. Its standard error passes through. */
+/** Seconds that tap gives a file: of its option, or of .taprc. */
+const patience = Number(given.findLast((argument) => /^-t[1-9]\d*$/.test(argument))?.slice(2) ?? 900);
+
+/**
+ * Runs tap to its end; resolves with its exit code. Its standard error passes through. Where a process that a test leaves behind holds
+ * the output of that test, tap waits for good, beyond the deadline of the file: so it is ended when it falls silent.
+ */
 function run(files: readonly string[], show: (line: string) => void): Promise<number> {
   const report = measures ? ['--coverage-report=json-summary'] : ['--disable-coverage'];
   const first = `--node-arg=--import=${join(root, 'test', 'plain-promises.ts')}`;
@@ -54,10 +60,20 @@ function run(files: readonly string[], show: (line: string) => void): Promise<nu
     env: measures ? process.env : { NODE_COMPILE_CACHE: join(root, '.tap', 'compiled'), ...process.env },
     stdio: ['inherit', 'pipe', 'inherit'],
   });
-  createInterface({ input: child.stdout }).on('line', show);
+  const silence = setTimeout(() => {
+    console.log(`FAILED tap itself: silent for ${2 * patience} s, in ${results.tally().underWay}`);
+    child.kill('SIGKILL');
+  }, 2_000 * patience);
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    silence.refresh();
+    show(line);
+  });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => resolve(code ?? 1));
+    child.on('close', (code) => {
+      clearTimeout(silence);
+      resolve(code ?? 1);
+    });
   });
 }
 

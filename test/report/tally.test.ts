@@ -84,10 +84,11 @@ t.test('a skipped, planned or empty test has not passed, and has a reason, or ha
   ]);
 });
 
-t.test('a report that breaks off is not complete', async (t) => {
+t.test('a report that breaks off is not complete, and says where it did', async (t) => {
   const { line, tally } = collector();
-  line(JSON.stringify(['start', { name: 'TAP Tests', level: 0 }]));
-  t.equal(tally().complete, false);
+  for (const [level, name] of ['TAP Tests', 'f.test.ts', 'a'].entries())
+    line(JSON.stringify(['start', { name, level }]));
+  t.match(tally(), { complete: false, underWay: 'f.test.ts > a' });
 });
 
 t.test('a line that is not an event is shown as it is', async (t) => {

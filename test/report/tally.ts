@@ -11,6 +11,8 @@ export type Tally = {
   readonly skips: readonly Skip[];
   /** True when the report ended properly; false when tap died in the middle. */
   readonly complete: boolean;
+  /** The file, and the test in it, that has begun and not ended. */
+  readonly underWay: string;
 };
 
 /** A test under way. Counted when it ends, unless the tests inside it were. */
@@ -144,7 +146,12 @@ export function collector(renamed: (file: string) => string = (file) => file): {
     return undefined;
   };
 
-  return { line, tally: () => ({ passed, failures, skips, complete }) };
+  const underWay = (): string =>
+    open
+      .slice(1)
+      .map(({ name }) => name)
+      .join(' > ');
+  return { line, tally: () => ({ passed, failures, skips, complete, underWay: underWay() }) };
 }
 
 /** One event, or undefined for a line that tap did not write. */
