@@ -15,6 +15,7 @@ import {
   type ScriptedCri,
   startCri,
 } from '../../../testbed/simulated/scripted-cri.ts';
+import { until } from '../../../testbed/until.ts';
 
 /** Not tap's own folder: the path of a socket may have 107 characters at most. */
 const freshFolder = (test: { teardown(what: () => unknown): void }): string => {
@@ -345,12 +346,13 @@ t.test('after a restart of the runtime the same client reaches it', async (t) =>
   await runtime.stop();
   t.match(await rejectedProblem(cri.version()), { code: 'runtime-unreachable' });
   await runtime.start();
-  let version = await cri.version().catch(() => undefined);
-  while (version === undefined) {
-    await new Promise((next) => setTimeout(next, 20));
-    version = await cri.version().catch(() => undefined);
-  }
-  t.equal(version.version, 'v2.1.9');
+  await until(() =>
+    cri.version().then(
+      () => true,
+      () => false,
+    ),
+  );
+  t.match(await cri.version(), { version: 'v2.1.9' });
 });
 
 t.test('a process with an unanswered call ends by itself', async (t) => {

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap';
 import { sharedCri } from '../../../host/cri/shared-cri.ts';
 import { rejectedProblem } from '../../../testbed/failure.ts';
 import { message, startCri } from '../../../testbed/simulated/scripted-cri.ts';
+import { until } from '../../../testbed/until.ts';
 
 const order = { handler: 'spin', namespace: 'n', name: 'n', uid: 'u', labels: {}, cgroupParent: '' };
 
@@ -90,7 +91,7 @@ t.test('a call during which the runtime ends is made again, but for the start of
     runtime.methods.set(method, 'hangs');
     const answer = act();
     answer.catch(() => undefined);
-    while (calls.length === before) await sleep(5);
+    await until(() => calls.length > before);
     await ends();
     return answer;
   };

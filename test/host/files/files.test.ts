@@ -184,6 +184,7 @@ t.test('a file whose folder is exchanged all the time is neither absent nor a li
   const root = t.testdir({});
   symlinkSync('data/file', join(root, 'file'));
   const child = spawn(process.execPath, ['-e', exchange, root], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.teardown(() => child.kill('SIGKILL'));
   await once(child.stdout, 'data');
   const files = makeFiles('/');
   const said = new Map<string, FileFact>();
