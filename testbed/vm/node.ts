@@ -110,8 +110,9 @@ export const bootVm = async (options: VmOptions): Promise<AnyNode> => {
     const agent = connectAgent(agentSocket(estate));
     current = { machine, agent };
     const up = agent.exec(['systemctl', 'is-system-running', '--wait'], { timeoutMs: 900_000 });
-    const state = await Promise.race([up, machine.ended(900_000)]);
-    if (state === undefined || !/^(running|degraded)$/m.test(state.stdout))
+    // More than the agent takes at most, so that it is the agent that tells what is missing.
+    const state = await Promise.race([up.catch(String), machine.ended(1_300_000)]);
+    if (typeof state !== 'object' || !/^(running|degraded)$/m.test(state.stdout))
       throw new Error(
         `${name} does not finish booting: ${JSON.stringify(state)}\n${consoleOf(estate).slice(-4000)}`,
       );
