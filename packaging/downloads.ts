@@ -69,7 +69,9 @@ export async function nodeFor(architecture: Architecture, wanted: string) {
     join(cacheFolder(), `node-linux-${architecture}-${NODE.version}.tgz`),
     (path) => `sha512-${digest('sha512', 'base64', path)}` === NODE.integrity[architecture],
     (folder) =>
-      void execFileSync('npm', ['pack', '--silent', '--pack-destination', folder, spec], { stdio: 'pipe' }),
+      void execFileSync('npm', ['pack', '--loglevel=error', '--pack-destination', folder, spec], {
+        stdio: 'pipe',
+      }),
   );
   const parts = new Map<string, Buffer>();
   await tar.t({

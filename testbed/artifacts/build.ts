@@ -5,6 +5,7 @@
 import { existsSync, globSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { acquireLock } from '../../host/files/lock.ts';
+import { cleanEnv } from '../machine/clean-env.ts';
 import { type Progress, run } from '../machine/command.ts';
 import { cacheDir } from './images.ts';
 
@@ -34,11 +35,8 @@ const ensure = async (dist: string, more: readonly string[], progress: Progress)
   try {
     if (isFresh(dist)) return;
     progress(`building rcm-node, about twenty seconds ${more.join(' ')}`);
-    // A test runner's environment (NODE_OPTIONS, coverage) changes how V8 compiles, and so what is built.
-    const { PATH = '', HOME = '' } = process.env;
-    const env = { PATH, HOME };
     const argv = [process.execPath, join(root, 'packaging', 'build.ts'), ...more];
-    await run(argv, { timeoutMs: 900_000, cleanEnv: true, env });
+    await run(argv, { timeoutMs: 900_000, cleanEnv: true, env: cleanEnv() });
   } finally {
     await lock.release();
   }

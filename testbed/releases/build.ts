@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { kept } from '../artifacts/kept.ts';
 import { cacheDir } from '../artifacts/images.ts';
+import { cleanEnv } from '../machine/clean-env.ts';
 import { attempt, type Progress, run } from '../machine/command.ts';
 import type { Release } from './table.ts';
 
@@ -47,10 +48,9 @@ export const builtRelease = (release: Release, progress: Progress): Promise<stri
           },
         );
       else await run(['npm', 'ci', '--no-audit', '--no-fund'], { cwd: tree, timeoutMs: 900_000 });
-      const { PATH = '', HOME = '' } = process.env;
       const built = join(tree, 'dist');
       const argv = [process.execPath, join(tree, 'packaging', 'build.ts'), '--only', 'x64', '--dist', built];
-      await run(argv, { cwd: tree, timeoutMs: 900_000, cleanEnv: true, env: { PATH, HOME } });
+      await run(argv, { cwd: tree, timeoutMs: 900_000, cleanEnv: true, env: cleanEnv() });
       await cp(join(built, 'linux-x64'), folder, { recursive: true });
     } finally {
       await rm(tree, { recursive: true, force: true });
