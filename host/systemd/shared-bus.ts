@@ -15,7 +15,8 @@ type Session = {
   readonly idleMs: number;
   readonly end: () => void;
   users: number;
-  isLost: boolean;
+  /** Closed, or to be closed with the last of its users: no further operation begins on it. */
+  isLeft: boolean;
   timer: NodeJS.Timeout | undefined;
 };
 
@@ -28,18 +29,18 @@ const open = (options: BusOptions, rest = options.direct ? directIdleMs : idleMs
     bus: ready.promise,
     idleMs: rest,
     end: () => {
-      session.isLost = true;
+      session.isLeft = true;
       ended.resolve();
     },
     users: 0,
-    isLost: false,
+    isLeft: false,
     timer: undefined,
   };
   withBus(options, async (bus) => {
     ready.resolve(bus);
     await Promise.race([bus.lost, ended.promise]);
   }).catch((error: unknown) => {
-    session.isLost = true;
+    session.isLeft = true;
     ready.reject(error);
   });
   return session;
@@ -65,27 +66,31 @@ export const sharedBus = (options: () => BusOptions, rest?: number): WithShared 
     try {
       return await use(bus);
     } catch (error) {
-      // Whatever it was, the next operation does not begin on this connection.
-      if (isUnreachable(error)) session.end();
+      // Whatever it was. Others that are on it may be answered all the same.
+      if (isUnreachable(error)) session.isLeft = true;
       throw error;
     } finally {
       session.users -= 1;
       if (session.users === 0) {
         bus.hold(false);
-        session.timer = setTimeout(session.end, session.idleMs).unref();
+        if (session.isLeft) session.end();
+        else session.timer = setTimeout(session.end, session.idleMs).unref();
       }
     }
   };
+  const known = (): Session | undefined => (state.session?.isLeft === false ? state.session : undefined);
+  const begin = (): Session => {
+    state.session = open(options(), rest);
+    return state.session;
+  };
   return async (use) => {
-    const known = state.session?.isLost === false ? state.session : undefined;
-    const session = known ?? open(options(), rest);
-    state.session = session;
+    const before = known();
     try {
-      return await attempt(session, use);
+      return await attempt(before ?? begin(), use);
     } catch (error) {
-      if (session !== known || !session.isLost || !isUnreachable(error)) throw error;
-      state.session = open(options(), rest);
-      return attempt(state.session, use);
+      if (!before || !isUnreachable(error)) throw error;
+      // Of several that lose their connection, the first opens the next one for all.
+      return attempt(known() ?? begin(), use);
     }
   };
 };

@@ -6,6 +6,7 @@ import { queryObjects } from 'node:v8';
 import t from 'tap';
 import type { Bus } from '../../../host/systemd/bus.ts';
 import { sharedBus } from '../../../host/systemd/shared-bus.ts';
+import { Failure } from '../../../protocol/problem/problem.ts';
 import { rejectedProblem } from '../../../testbed/failure.ts';
 import { noBusHere, startBus } from '../../../testbed/simulated/bus/private-bus.ts';
 
@@ -49,6 +50,52 @@ t.test('a bus that went away is noticed, and one that came back is used', { skip
   await second.kill();
   t.match(await rejectedProblem(shared((open) => open.call(listNames))), { code: 'systemd-unreachable' });
   t.match(await rejectedProblem(shared((open) => open.call(listNames))), { code: 'systemd-unreachable' });
+});
+
+t.test('operations that lose their connection share the next', { skip: noBusHere }, async (t) => {
+  const [first, second] = [await startBus(), await startBus()];
+  t.teardown(first.stop);
+  t.teardown(second.stop);
+  const state = { address: first.address };
+  const shared = sharedBus(() => ({ address: state.address, callDeadlineMs: 20_000 }));
+  const used = new Set<Bus>();
+  const use = async (open: Bus): Promise<string> => {
+    used.add(open);
+    return (await open.call(listNames)).kind;
+  };
+  await shared(use);
+  state.address = second.address;
+  first.freeze();
+  const all = Promise.all(Array.from({ length: 20 }, () => shared(use)));
+  await first.kill();
+  t.strictSame(new Set(await all), new Set(['answer']));
+  t.equal(used.size, 2);
+});
+
+t.test('an operation that fails ends no other on its connection', { skip: noBusHere }, async (t) => {
+  const bus = await startBus();
+  t.teardown(bus.stop);
+  const shared = sharedBus(() => ({ address: bus.address, callDeadlineMs: 20_000 }));
+  const [begun, failed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const used: Bus[] = [];
+  const long = shared(async (open) => {
+    used.push(open);
+    await open.call(listNames);
+    begun.resolve();
+    await failed.promise;
+    return (await open.call(listNames)).kind;
+  });
+  await begun.promise;
+  const refused = new Failure({ code: 'systemd-unreachable', message: 'LimitsExceeded' });
+  t.match(await rejectedProblem(shared(() => Promise.reject(refused))), { message: 'LimitsExceeded' });
+  failed.resolve();
+  t.equal(await long, 'answer');
+  t.equal(used.length, 1, 'it is not made again');
+  await shared(async (open) => void used.push(open));
+  t.not(used[1], used[0], 'the next operation begins on another connection');
+  t.match(await rejectedProblem(used[0]?.call(listNames) ?? Promise.resolve()), {
+    code: 'systemd-unreachable',
+  });
 });
 
 t.test('a connection that stays open keeps nothing of its calls', { skip: noBusHere }, async (t) => {
