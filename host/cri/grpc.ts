@@ -52,16 +52,27 @@ const maxReplyBytes = 64 * 1024 * 1024;
 /** Whether the message is compressed (we ask for none), and its length. */
 const prefixBytes = 5;
 
+export type Http = {
+  readonly session: ClientHttp2Session;
+  /** At once, with the socket: a session that is over, as after a GOAWAY, would wait for the other side to close it. */
+  readonly destroy: () => void;
+};
+
 /** Over a unix socket. It does not keep the process alive: the deadline of a call does. */
-export const openSession = (socketPath: string): ClientHttp2Session => {
+export const openSession = (socketPath: string): Http => {
+  const socket = connectSocket(socketPath);
   const session = connectHttp2('http://localhost', {
-    createConnection: () => connectSocket(socketPath),
+    createConnection: () => socket,
     settings: { enablePush: false },
   });
   // Each call on it fails with the same error.
   session.on('error', () => undefined);
   session.unref();
-  return session;
+  const destroy = (): void => {
+    session.destroy();
+    socket.destroy();
+  };
+  return { session, destroy };
 };
 
 const framed = (message: Buffer): Buffer => {

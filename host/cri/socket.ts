@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { detailOf, Failure, type Problem } from '../../protocol/problem/problem.ts';
 import { oneLine } from '../../protocol/one-line.ts';
-import { CallError, callUnary, openSession } from './grpc.ts';
+import { CallError, callUnary, type Http, openSession } from './grpc.ts';
 import { type ServiceMethods, TooManyParts } from './protobuf.ts';
 
 export type CriSocket = {
@@ -30,7 +30,6 @@ export type SocketOptions = {
   readonly repeated?: ReadonlySet<string>;
 };
 
-type Http = ReturnType<typeof openSession>;
 type Session = {
   readonly http: Http;
   readonly of: string;
@@ -51,8 +50,9 @@ export const openSocket = (socketPath: string, options: SocketOptions): CriSocke
   /** The open one, if it leads to where a new one would. */
   const known = (): Session | undefined => {
     const { session } = state;
-    if (!session || session.http.closed || session.http.destroyed) return undefined;
-    if (session.of === identityOf(socketPath)) return session;
+    if (!session) return undefined;
+    const isOpen = !session.http.session.closed && !session.http.session.destroyed;
+    if (isOpen && session.of === identityOf(socketPath)) return session;
     leave(session);
     return undefined;
   };
@@ -65,7 +65,7 @@ export const openSocket = (socketPath: string, options: SocketOptions): CriSocke
   const begin = (): Session => {
     const session = { of: identityOf(socketPath), http: openSession(socketPath), calls: 0, isLeft: false };
     all.add(session.http);
-    session.http.once('close', () => all.delete(session.http));
+    session.http.session.once('close', () => all.delete(session.http));
     return session;
   };
   // A connection that a restart of the runtime has ended is replaced at the next call, without a pause.
@@ -82,7 +82,7 @@ export const openSocket = (socketPath: string, options: SocketOptions): CriSocke
   ): Promise<Buffer> => {
     session.calls += 1;
     try {
-      return await callUnary(session.http, path, bytes, deadlineMs);
+      return await callUnary(session.http.session, path, bytes, deadlineMs);
     } catch (error) {
       // By any error: a connection that is stuck would fail each later call, too, and each tick would keep it open.
       session.isLeft = true;

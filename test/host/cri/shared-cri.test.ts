@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { renameSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { constants, createServer as createHttp2, type ServerHttp2Stream } from 'node:http2';
 import { connect as connectTo, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { sharedCri } from '../../../host/cri/shared-cri.ts';
@@ -101,34 +104,84 @@ t.test('a call during which the runtime ends is made again, but for the start of
   t.equal(state.accepted, 2);
 });
 
-t.test('a connection that is stuck is left after the first call that fails on it', async (t) => {
-  const { runtime, connect } = await stage(t);
-  const path = `${runtime.socket}.between`;
+/** Stands in for a runtime that never closes a connection. */
+const between = async (t: Test, runtime: string) => {
+  const path = `${runtime}.between`;
   const clients: Socket[] = [];
-  // Stands in for a runtime that reads no more from one connection, and never closes it.
-  const between = createServer({ allowHalfOpen: true }, (client) => {
-    const inner = connectTo(runtime.socket);
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const inner = connectTo(runtime);
     for (const socket of [client, inner]) socket.on('error', () => undefined);
     client.on('close', () => inner.destroy());
-    client.pipe(inner).pipe(client);
+    client.pipe(inner).pipe(client, { end: false });
     clients.push(client);
   });
-  await new Promise<void>((done) => between.listen(path, done));
-  const cri = connect(path);
+  await new Promise<void>((done) => server.listen(path, done));
   t.teardown(() => {
-    cri.close();
     for (const client of clients) client.destroy();
-    between.close();
+    server.close();
   });
+  /** Whether the other end is closed for good: half of it would still take this. */
+  const isFree = async (client: Socket | undefined): Promise<boolean> => {
+    const written = Promise.withResolvers<unknown>();
+    client?.write('x', written.resolve);
+    const error = await written.promise;
+    return error instanceof Error && 'code' in error && error.code === 'EPIPE';
+  };
+  return { path, clients, isFree };
+};
+
+t.test('a connection that is stuck is left after the first call that fails on it', async (t) => {
+  const { runtime, connect } = await stage(t);
+  const { path, clients, isFree } = await between(t, runtime.socket);
+  const cri = connect(path);
+  t.teardown(() => cri.close());
   await cri.version();
   clients[0]?.unpipe().pause();
   await t.rejects(cri.startSandbox(order, 100), /did not answer RunPodSandbox/);
   t.equal((await cri.version()).version, 'v2.1.9');
   t.equal(clients.length, 2);
-  const written = Promise.withResolvers<unknown>();
-  clients[0]?.write('x', written.resolve);
-  t.match(await written.promise, { code: 'EPIPE' }, 'its descriptor is free');
+  t.ok(await isFree(clients[0]), 'its descriptor is free');
 });
+
+t.test(
+  'a connection of which the runtime takes leave is closed, also where the runtime never does',
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'rcm-cri-'));
+    const runtime = join(folder, 'containerd.sock');
+    const state = { leave: 'after' };
+    const server = createHttp2();
+    server.on('stream', (stream: ServerHttp2Stream) => {
+      const { session } = stream;
+      const goAway = () => session?.goaway(constants.NGHTTP2_NO_ERROR);
+      if (state.leave === 'instead') return goAway();
+      stream.respond({ ':status': 200 }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.on('close', goAway);
+      stream.end(Buffer.concat([Buffer.from([0, 0, 0, 0, 3]), message([2, 'x'])]));
+    });
+    await new Promise<void>((done) => server.listen(runtime, done));
+    const { path, clients, isFree } = await between(t, runtime);
+    t.teardown(() => {
+      server.close();
+      rmSync(folder, { recursive: true });
+    });
+    const cri = sharedCri({ deadlineMs: 100 }, 10)(path);
+    for (const count of [1, 2, 3]) {
+      t.equal((await cri.version()).name, 'x');
+      await sleep(50);
+      t.equal(clients.length, count);
+    }
+    state.leave = 'instead';
+    await t.rejects(cri.version(), /did not answer Version/);
+    t.equal(clients.length, 4);
+    for (const client of clients) t.ok(await isFree(client));
+    state.leave = 'after';
+    await cri.version();
+    cri.close();
+    await sleep(100);
+    t.ok(await isFree(clients[4]), 'the last one, too');
+  },
+);
 
 t.test('a connection that stays open keeps no process alive', async (t) => {
   const { runtime } = await stage(t);
