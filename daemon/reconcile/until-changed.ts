@@ -1,6 +1,9 @@
 /**
  * What a file or folder said, until the kernel says that it is another one or was written. A settled tick asks for all manifests and
  * all names of unit files: to read them each time took a tenth of its processor time.
+ *
+ * A folder on an overlay has the times and the inode of its topmost layer alone: where another layer came or went below, as with
+ * `systemd-sysext refresh`, it may have other names, and nothing that stat tells is another. Such are read each time.
  */
 import type { Files } from '../../host/files/files.ts';
 import type { FileStat } from '../../host/files/read.ts';
@@ -43,7 +46,7 @@ export const untilChanged = <T>() => {
     const isCalm = at && clock.now() - Math.max(at.changed, at.modified) > recentMs;
     const said = await read();
     if (kept.size >= most) kept.clear();
-    if (isCalm && said !== undefined) kept.set(path, { at, said });
+    if (isCalm && said !== undefined && !(await files.isOverlay(path))) kept.set(path, { at, said });
     return said;
   };
 };

@@ -1,8 +1,8 @@
 /**
- * Why a path is read-only: for every process on this host, or only for this service, to which systemd gives its own mounts
+ * What a path is on, and why it is read-only: for every process on this host, or only for this service, to which systemd gives its own mounts
  * (ProtectSystem=). The solution differs, and only the mount tables show which it is (proc_pid_mountinfo(5)).
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 type Mount = { readonly point: string; readonly readOnly: boolean };
@@ -39,5 +39,17 @@ export const wayToWrite = (
       : `Only rcm-node.service may not write there: add ReadWritePaths=${dirname(path)} to it (systemctl edit rcm-node; systemctl restart rcm-node), or run rcm-node once in a root shell.`;
   } catch {
     return undefined;
+  }
+};
+
+/** OVERLAYFS_SUPER_MAGIC: statfs(2). */
+const overlayMagic = 0x794c7630;
+
+/** True also for what cannot be seen. */
+export const isOnOverlay = (path: () => string): boolean => {
+  try {
+    return statfsSync(path()).type === overlayMagic;
+  } catch {
+    return true;
   }
 };

@@ -26,6 +26,7 @@ import { bytesOf, maxBytes, notFile, notText, tooLarge } from './content.ts';
 import { onHostAt, placeIn, resolveIn } from './root-path.ts';
 import { errnoOf } from './hashing-writer.ts';
 import type { FileFact, LinkFact } from '../facts.ts';
+import { isOnOverlay } from './mounts.ts';
 import { isRoots, mustBeRoots, untrusted } from './trusted.ts';
 
 export type FileStat = {
@@ -50,6 +51,8 @@ export type Reads = {
   stat(path: string): Promise<FileStat | null>;
   /** As `stat`, of a folder: it is modified when a name in it is added, removed or replaced. */
   statFolder(path: string): Promise<FileStat | null>;
+  /** Whether it is on a file system of several layers; true also where that cannot be seen. */
+  isOverlay(path: string): Promise<boolean>;
   /** sha256 of a file of any size; `null` when it cannot be read. */
   digest(path: string): Promise<string | null>;
   linkAt(path: string): Promise<LinkFact>;
@@ -221,6 +224,7 @@ export const makeReads = (root: string): Reads => {
       const facts = behind(path);
       return facts?.isDirectory() ? statOf(facts) : null;
     },
+    isOverlay: async (path) => isOnOverlay(() => real(path)),
     digest: async (path) => {
       const file = resolveIn(root, path);
       return file === undefined ? null : digestOfFile(file).catch(() => null);

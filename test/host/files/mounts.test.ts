@@ -1,5 +1,5 @@
 import t from 'tap';
-import { wayToWrite } from '../../../host/files/mounts.ts';
+import { isOnOverlay, wayToWrite } from '../../../host/files/mounts.ts';
 
 const row = (point: string, options: string, own = 'rw'): string =>
   `36 35 98:0 / ${point} ${options},noatime master:1 - ext4 /dev/root ${own},errors=continue`;
@@ -42,5 +42,22 @@ t.test('empty or unreadable tables of mounts give no answer', async (t) => {
       throw new Error('EACCES');
     }),
     undefined,
+  );
+});
+
+t.test('what cannot be seen may be on an overlay; what the kernel keeps in memory is on none', async (t) => {
+  t.equal(
+    isOnOverlay(() => '/proc/self'),
+    false,
+  );
+  t.equal(
+    isOnOverlay(() => '/nothing/there'),
+    true,
+  );
+  t.equal(
+    isOnOverlay(() => {
+      throw new Error('links go round');
+    }),
+    true,
   );
 });

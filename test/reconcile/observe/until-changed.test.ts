@@ -1,3 +1,4 @@
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, renameSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -5,9 +6,14 @@ import t, { type Test } from 'tap';
 import { untilChanged } from '../../../daemon/reconcile/until-changed.ts';
 import { makeFiles } from '../../../host/files/files.ts';
 
+const overlay = ['-t', 'overlay', 'overlay', '-o', 'lowerdir=/usr:/etc', '/mnt'];
+const noMounts: string | false =
+  spawnSync('unshare', ['-m', 'mount', ...overlay]).status === 0 ? false : 'overlays cannot be mounted here';
+
 const setUp = (t: Test, later = 3_000) => {
   const root = t.testdir({ file: 'one', other: 'two' });
-  const files = makeFiles('/');
+  // The folder of the tests may be on one.
+  const files = { ...makeFiles('/'), isOverlay: async () => false };
   const state = { reads: 0, later };
   const clock = {
     now: () => Date.now() + state.later,
@@ -71,6 +77,33 @@ t.test('a link that leads elsewhere is seen', async (t) => {
   }
 });
 
+t.test('a layer that comes or goes below a folder is seen', { skip: noMounts }, async (t) => {
+  const { root, clock, kept } = setUp(t);
+  const files = makeFiles('/');
+  const folder = join(root, 'units');
+  mkdirSync(folder);
+  const date = new Date(1_000);
+  for (const layer of ['top', 'a', 'b']) {
+    mkdirSync(join(root, layer, 'system'), { recursive: true });
+    writeFileSync(join(root, layer, 'system', `${layer}.service`), '');
+    utimesSync(join(root, layer, 'system'), date, date);
+  }
+  const [path, seen] = [join(folder, 'system'), new Set<string>()];
+  for (const below of ['a', 'b', 'a', 'b']) {
+    const layers = `lowerdir=${root}/top:${root}/${below}`;
+    execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', layers, folder]);
+    try {
+      const at = await files.statFolder(path);
+      seen.add(JSON.stringify(at));
+      const list = async (): Promise<string> => `${await files.names(path)}`;
+      t.equal(await kept({ files, clock }, path, at, list), `${below}.service,top.service`);
+    } finally {
+      execFileSync('umount', [folder]);
+    }
+  }
+  t.comment(`${seen.size} different answers of stat`);
+});
+
 t.test('what was written just now, or in the future, is read each time', async (t) => {
   for (const later of [0, -3_600_000]) {
     const { ask, state } = setUp(t, later);
@@ -108,7 +141,7 @@ t.test('each host has its own, and it holds a limited number', async (t) => {
     return `${state.reads}`;
   };
   t.equal(await kept({ files, clock }, '/x', at, read), '1');
-  t.equal(await kept({ files: makeFiles('/'), clock }, '/x', at, read), '2');
+  t.equal(await kept({ files: { ...files }, clock }, '/x', at, read), '2');
   for (let count = 0; count < 300; count += 1) await kept({ files, clock }, `/${count}`, at, read);
   t.equal(await kept({ files, clock }, '/x', at, read), '303');
 });
