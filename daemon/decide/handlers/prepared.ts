@@ -97,7 +97,10 @@ const rowOf = (baseline: Baseline, entry: Prepared, how: Preparing): PreparedRow
   const { name } = entry;
   const path = pathOf(baseline, entry);
   const problem = refusal(baseline, entry, path);
-  if (problem) return { report: { name, state: 'refused', source: paths.settings, problem } };
+  if (problem) {
+    const row: PreparedRow = { report: { name, state: 'refused', source: paths.settings, problem } };
+    return how === 'exact' ? row : left(baseline, name, row);
+  }
   const asked = written(baseline, { handler: entry, path });
   if (how === 'exact') return asked;
   const pending: PreparedRow = { report: { name, state: 'pending', source: paths.settings } };
@@ -108,6 +111,13 @@ const rowOf = (baseline: Baseline, entry: Prepared, how: Preparing): PreparedRow
   if (!table) return pending;
   // The ledger is lost: what stands there may be what the settings asked for before.
   return deepEqual(asked.wanted?.table, table) ? asked : { ...pending, wanted: { name, table } };
+};
+
+/** It cannot be prepared any more, and its table stays all the same until the runtime is restarted for another reason. */
+const left = (baseline: Baseline, name: string, row: PreparedRow): PreparedRow => {
+  const table = baseline.target.present[name];
+  if (!table) return row;
+  return { ...row, wanted: { name, table, ...(isLost(baseline, name) ? { waits: true } : {}) } };
 };
 
 /** Its table stays where it is in the files: the next start of the runtime reads it. */

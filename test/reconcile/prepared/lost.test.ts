@@ -1,9 +1,9 @@
-/** A runtime that others started without what is prepared: it is not restarted for that under Pods. */
+/** A runtime that others started without what is prepared, or what cannot be prepared any more: it is not restarted for that under Pods. */
 import t from 'tap';
 import { standInLink } from '../../../daemon/decide/handlers/stand-in.ts';
 import { writeShim } from '../../../testbed/simulated/node.ts';
 import { type Row, rows } from '../../../testbed/simulated/rows.ts';
-import { crio, isLinked, nodeOf, prepares, restarts, statesOf } from './setup.ts';
+import { crio, isLinked, nodeOf, prepares, restarts, settings, statesOf } from './setup.ts';
 
 /** Prepared while it was empty; by now it has Pods. */
 const busy = async (t: Parameters<typeof nodeOf>[0], row: Row) => {
@@ -56,7 +56,42 @@ for (const row of rows) {
     t.ok(isLinked(node, 'slot-1'));
     t.equal(restarts(node), 1);
   });
+
+  t.test(`${row.name}: what is refused by now stays until the next restart`, async (t) => {
+    const node = await busy(t, row);
+    const path = `/opt/rcm-node/shims/slot-1/${node.runtime === 'crio' ? 'crun' : 'containerd-shim-slot-1'}`;
+    const text = node.read(row.ours) ?? '';
+    node.remove(path);
+    node.write(path, 'of others');
+    for (const isLost of [false, true]) {
+      if (isLost) node.fake.containerd.served = () => [row.usual];
+      const ticked = await node.once();
+      t.strictSame(statesOf(ticked), { 'slot-1': 'refused' });
+      t.match(ticked.decision.handlers, [{ problem: { code: 'not-ours' } }]);
+      t.equal(node.read(row.ours), text);
+    }
+    t.equal(restarts(node), 0);
+  });
 }
+
+t.test('a name that CRI-O does not know is no reason for a restart', async (t) => {
+  const node = await busy(t, crio);
+  const unknown = `{ handler = "slot-1", runtime = { type = "oci", binary = "crun" }, podAnnotations = ["a.b/c"] }`;
+  node.write(settings, `[runtime]\nprepare = [${unknown}]\n`);
+  for (const _ of [1, 2, 3]) t.strictSame(statesOf(await node.once()), { 'slot-1': 'refused' });
+  t.equal(restarts(node), 0);
+  node.fake.containerd.restartByOther();
+  t.ok(node.fake.containerd.served().includes('slot-1'), 'its program is there');
+  prepares(node, 'slot-1');
+  t.strictSame(statesOf(await node.once()), { 'slot-1': 'prepared' });
+  t.equal(restarts(node), 0);
+  node.write(settings, `[runtime]\nprepare = [${unknown}]\n`);
+  await node.once();
+  writeShim(node, 'first');
+  t.strictSame(statesOf(await node.once()), { first: 'served', 'slot-1': 'refused' });
+  t.equal(restarts(node), 1);
+  t.notMatch(node.read(crio.ours), 'slot-1', 'the next restart takes it away');
+});
 
 t.test('CRI-O was started while the program of a prepared handler was missing', async (t) => {
   const node = await busy(t, crio);
