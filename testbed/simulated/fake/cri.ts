@@ -84,7 +84,7 @@ export const fakeCri = (
         daemon.sandboxJobs.push(
           `start ${handler || '(default)'}${cgroupParent === 'system.slice' ? '' : '!'}`,
         );
-        const known = handler === '' || daemon.served().includes(handler);
+        const known = handler === '' || daemon.runs().includes(handler);
         const how = known ? daemon.starts(handler) : 'refused';
         if (how === 'late') time.advance(deadlineMs);
         if (how === 'drags') time.advance(deadlineMs - 100);

@@ -67,9 +67,13 @@ export type Containerd = {
   host: string;
   /** Another program restarts it. */
   restartByOther(): void;
+  /** Another program sends it a SIGHUP, after which CRI-O tells of what the files have now, and starts Pods as before. */
+  reloadByOther(): void;
   /** Another program stops it. */
   stopByOther(): void;
   served(): readonly string[];
+  /** The handlers that Pods start with. */
+  runs(): readonly string[];
 };
 
 export type FakeOptions = {

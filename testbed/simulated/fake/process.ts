@@ -73,6 +73,12 @@ export const fakeProcess = (options: FakeOptions, time: VirtualTime, real: Files
       time.cancelAll();
       begin(0);
     },
+    reloadByOther: () => {
+      const { loaded } = daemon;
+      if (loaded?.kind !== 'loaded' || !loaded.reload) throw new Error(`${name} ends on SIGHUP`);
+      daemon.loaded = loaded.reload();
+    },
+    runs: () => (daemon.loaded?.kind === 'loaded' && daemon.loaded.runs) || daemon.served(),
     served: () => {
       const { loaded, unit } = daemon;
       if (unit.active !== 'active' || loaded?.kind !== 'loaded' || loaded.criFault !== undefined) return [];

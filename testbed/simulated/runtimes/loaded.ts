@@ -11,5 +11,9 @@ export type Loaded =
       readonly socket: string;
       /** What `config dump` prints. */
       readonly dump: string;
+      /** The handlers that Pods start with, where it tells of others. */
+      readonly runs?: readonly string[];
+      /** What it makes of a SIGHUP; absent: it ends. */
+      readonly reload?: () => Loaded;
     }
   | { readonly kind: 'fatal'; readonly why: string };
