@@ -171,7 +171,8 @@ export const selectHandlers = (baseline: Baseline, how: Preparing = 'standing'):
   const taken = new Set(wanted.map(({ name }) => name));
   for (const row of preparedRows(baseline, taken, how)) {
     // Where a shim asks for it, the report is about the shim.
-    if (reports.every(({ name }) => name !== row.report.name)) reports.push(row.report);
+    const { report } = row;
+    if (report && reports.every(({ name }) => name !== report.name)) reports.push(report);
     if (row.wanted) wanted.push(row.wanted);
   }
   return { wanted: wanted.sort((a, b) => (a.name < b.name ? -1 : 1)), artifacts, reports, awaited, leftOut };

@@ -69,7 +69,8 @@ export const standingTable = (baseline: Baseline, name: string): Table | undefin
   return placed && baseline.target.tableOf(placed.handler, placed.path);
 };
 
-export type PreparedRow = { readonly report: HandlerReport; readonly wanted?: Wanted };
+/** Without a report: nobody asks for it any more, and the runtime does not have it. */
+export type PreparedRow = { readonly report?: HandlerReport; readonly wanted?: Wanted };
 
 /** Of each handler that is prepared now or by the settings; those in `taken` are in the configuration for a shim. */
 export const preparedRows = (
@@ -88,7 +89,7 @@ export const preparedRows = (
       const placed = names.has(name) || taken.has(name) ? undefined : standing(baseline, name);
       if (!placed) return [];
       const row = written(baseline, placed);
-      return isLost(baseline, name) ? waiting(baseline, name, row) : [row];
+      return isLost(baseline, name) ? waiting(baseline, name, row.wanted) : [row];
     }),
   ];
 };
@@ -104,7 +105,7 @@ const rowOf = (baseline: Baseline, entry: Prepared, how: Preparing): PreparedRow
   const asked = written(baseline, { handler: entry, path });
   if (how === 'exact') return asked;
   const pending: PreparedRow = { report: { name, state: 'pending', source: paths.settings } };
-  if (isLost(baseline, name)) return waiting(baseline, name, asked)[0] ?? pending;
+  if (isLost(baseline, name)) return { ...pending, ...waiting(baseline, name, asked.wanted)[0] };
   const placed = standing(baseline, name);
   if (placed) return written(baseline, placed);
   const table = baseline.target.present[name];
@@ -121,11 +122,11 @@ const left = (baseline: Baseline, name: string, row: PreparedRow): PreparedRow =
 };
 
 /** Its table stays where it is in the files: the next start of the runtime reads it. */
-const waiting = (baseline: Baseline, name: string, row: PreparedRow): readonly PreparedRow[] => {
+const waiting = (baseline: Baseline, name: string, row: Wanted | undefined): readonly PreparedRow[] => {
   const table = baseline.target.present[name];
   if (!table) return [];
-  const wanted = row.wanted && deepEqual(row.wanted.table, table) ? row.wanted : { name, table };
-  return [{ ...row, wanted: { ...wanted, waits: true } }];
+  const wanted = row && deepEqual(row.table, table) ? row : { name, table };
+  return [{ wanted: { ...wanted, waits: true } }];
 };
 
 const refusal = (baseline: Baseline, entry: Prepared, path: string): Problem | undefined => {

@@ -53,7 +53,7 @@ const baselineOf = (
 };
 
 const pods = serving(['runc', 'slot-1'], ['pod', 'runc']);
-const present = { present: { 'slot-1': { runtime_type: path } } };
+const present = { present: { 'slot-1': { runtime_type: path, options: {} } } };
 const none: ReadonlySet<string> = new Set();
 
 t.test(
@@ -97,8 +97,8 @@ t.test(
 t.test('the rows are as they stand, or as the settings have them', async (t) => {
   const states = (baseline: Baseline, how: 'exact' | 'standing', taken = none) =>
     preparedRows(baseline, taken, how).map(({ report, wanted }) => [
-      report.name,
-      report.state,
+      report?.name,
+      report?.state,
       wanted !== undefined,
     ]);
   t.strictSame(states(baselineOf([slot]), 'standing'), [['slot-1', 'pending', false]]);

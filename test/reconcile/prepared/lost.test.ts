@@ -1,26 +1,13 @@
 /** A runtime that others started without what is prepared, or what cannot be prepared any more: it is not restarted for that under Pods. */
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { standInLink } from '../../../daemon/decide/handlers/stand-in.ts';
 import { writeShim } from '../../../testbed/simulated/node.ts';
-import { type Row, rows } from '../../../testbed/simulated/rows.ts';
-import { crio, isLinked, nodeOf, prepares, restarts, settings, statesOf } from './setup.ts';
-
-/** Prepared while it was empty; by now it has Pods. */
-const busy = async (t: Parameters<typeof nodeOf>[0], row: Row) => {
-  const node = nodeOf(t, row);
-  const { containerd } = node.fake;
-  const pods = containerd.sandboxes;
-  containerd.sandboxes = [];
-  prepares(node, 'slot-1');
-  t.strictSame(statesOf(await node.once()), { 'slot-1': 'prepared' });
-  containerd.sandboxes = pods;
-  containerd.jobs.length = 0;
-  return node;
-};
+import { rows } from '../../../testbed/simulated/rows.ts';
+import { busy, crio, isLinked, prepares, restarts, settings, statesOf } from './setup.ts';
 
 for (const row of rows) {
-  const overwritten = async (t: Parameters<typeof nodeOf>[0]) => {
-    const node = await busy(t, row);
+  const overwritten = async (t: Test) => {
+    const node = await busy(t, row, 'slot-1');
     if (row.ours !== row.main) node.remove(row.ours);
     node.write(row.main, row.text);
     node.fake.containerd.restartByOther();
@@ -58,7 +45,7 @@ for (const row of rows) {
   });
 
   t.test(`${row.name}: what is refused by now stays until the next restart`, async (t) => {
-    const node = await busy(t, row);
+    const node = await busy(t, row, 'slot-1');
     const path = `/opt/rcm-node/shims/slot-1/${node.runtime === 'crio' ? 'crun' : 'containerd-shim-slot-1'}`;
     const text = node.read(row.ours) ?? '';
     node.remove(path);
@@ -75,7 +62,7 @@ for (const row of rows) {
 }
 
 t.test('a name that CRI-O does not know is no reason for a restart', async (t) => {
-  const node = await busy(t, crio);
+  const node = await busy(t, crio, 'slot-1');
   const unknown = `{ handler = "slot-1", runtime = { type = "oci", binary = "crun" }, podAnnotations = ["a.b/c"] }`;
   node.write(settings, `[runtime]\nprepare = [${unknown}]\n`);
   for (const _ of [1, 2, 3]) t.strictSame(statesOf(await node.once()), { 'slot-1': 'refused' });
@@ -94,7 +81,7 @@ t.test('a name that CRI-O does not know is no reason for a restart', async (t) =
 });
 
 t.test('CRI-O was started while the program of a prepared handler was missing', async (t) => {
-  const node = await busy(t, crio);
+  const node = await busy(t, crio, 'slot-1');
   const text = node.read(crio.ours);
   node.remove(standInLink);
   node.remove('/opt/rcm-node/shims/slot-1');
@@ -106,4 +93,25 @@ t.test('CRI-O was started while the program of a prepared handler was missing', 
   node.fake.containerd.restartByOther();
   t.strictSame(statesOf(await node.once()), { 'slot-1': 'prepared' }, 'its program is there again');
   t.equal(restarts(node), 0);
+});
+
+t.test('an entry that CRI-O left out is not asked for any more once it is taken out', async (t) => {
+  const node = await busy(t, crio, 'slot-1', 'slot-2');
+  const text = node.read(crio.ours);
+  node.remove('/opt/rcm-node/shims/slot-1');
+  node.fake.containerd.restartByOther();
+  t.match((await node.once()).decision.notes, [{ code: 'not-prepared', message: /: slot-1$/ }]);
+  prepares(node, 'slot-2');
+  for (const _ of [1, 2]) {
+    const ticked = await node.once();
+    t.strictSame(statesOf(ticked), { 'slot-2': 'prepared' });
+    t.strictSame(ticked.decision.notes, [], 'nothing will be prepared');
+    t.equal(ticked.outcome.kind, 'converged');
+    t.equal(node.read(crio.ours), text, 'it goes with the next change');
+  }
+  t.equal(restarts(node), 0);
+  writeShim(node, 'first');
+  t.strictSame(statesOf(await node.once()), { first: 'served', 'slot-2': 'prepared' });
+  t.equal(restarts(node), 1);
+  t.notMatch(node.read(crio.ours), /slot-1/);
 });

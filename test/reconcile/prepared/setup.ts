@@ -23,7 +23,7 @@ export const isLinked = (node: Node, name: string): boolean => {
   const path = join(node.root, `/opt/rcm-node/shims/${name}/${binary}`);
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined && readlinkSync(path) !== standInLink;
 };
-export const statesOf = ({ decision }: Ticked): Readonly<Record<string, string>> =>
+export const statesOf = ({ decision }: Pick<Ticked, 'decision'>): Readonly<Record<string, string>> =>
   Object.fromEntries(decision.handlers.map(({ name, state }) => [name, state]));
 export const restarts = (node: Node): number => node.fake.containerd.jobs.length;
 export const remove = (node: Node, name: string): void => node.remove(`/etc/rcm-node/shims.d/${name}.toml`);
@@ -36,6 +36,20 @@ export const nodeOf = (t: Test, { meta, main, text, usual }: Row): Node => {
   node.fake.containerd.sandboxes = [{ id: 'pod', handler: usual }];
   node.fake.containerd.starts = (name) => (name === '' || isLinked(node, name) ? 'works' : 'refused');
   node.fake.containerd.jobs.length = 0;
+  return node;
+};
+
+/** Prepared while it was empty; by now it has Pods. */
+export const busy = async (t: Test, row: Row, ...names: readonly string[]): Promise<Node> => {
+  const node = nodeOf(t, row);
+  const { containerd } = node.fake;
+  const pods = containerd.sandboxes;
+  containerd.sandboxes = [];
+  prepares(node, ...names);
+  const states = statesOf(await node.once());
+  t.ok(names.every((name) => states[name] === 'prepared'));
+  containerd.sandboxes = pods;
+  containerd.jobs.length = 0;
   return node;
 };
 
