@@ -10,9 +10,10 @@ import { docIn } from '../runtimes/parsed.ts';
 import { runtimeOf } from '../runtimes/table.ts';
 import { unusedOf } from './takeover/unused.ts';
 import { writeConflict } from './steps.ts';
-import { loadDue } from './restart.ts';
+import { loadDue, type Lost } from './restart.ts';
 import { type Baseline, textIn } from './baseline.ts';
 import { canonical, digestOf } from '../../protocol/digest.ts';
+import { lostRows } from './handlers/prepared.ts';
 import type { Selection } from './handlers/selection.ts';
 
 export type Change = {
@@ -24,6 +25,7 @@ export type Change = {
   readonly gone: ReadonlySet<string>;
   /** The runtime has not loaded the desired configuration. */
   readonly due: boolean;
+  readonly lost: Lost;
   /** The change needs a restart of the runtime. */
   readonly restart: boolean;
   /** A digest of the meaning. Computed only when needed: it reads the whole main file. */
@@ -33,7 +35,6 @@ export type Change = {
 export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): Change => {
   const { before, runtime, target } = baseline;
   const tables = new Map(asked.wanted.map((one) => [one.name, one.table]));
-  const waits = asked.wanted.flatMap((one) => (one.waits ? [one.name] : []));
   const gone = unusedOf(baseline);
   const wiring = target.wire(tables, gone);
   // On removal the import goes before the file that it names: a restart in between must not see a dangling import.
@@ -49,9 +50,12 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
     return digestOf(canonical([...texts, runtime.version, keys]));
   };
   const known = { revision: undefined as string | undefined };
-  const changes = files.some((file) => !meansTheSame(before, runtime, file));
+  const lost = lostRows(baseline, asked);
+  // Others took away all that was prepared: an import that is left leads to nothing.
+  const isEmpty = tables.size + Object.keys(target.present).length === 0 && lost.size > 0;
+  const changes = !isEmpty && files.some((file) => !meansTheSame(before, runtime, file));
   const due =
-    loadDue(before, runtime, tables, changes, new Set(waits)) ||
+    loadDue(before, runtime, tables, changes, lost) ||
     (taken > 0 && runtime.unit !== undefined) ||
     (files.length > 0 && isReadAtOnce(runtime));
   return {
@@ -59,6 +63,7 @@ export const changeOf = (baseline: Baseline, asked: Selection, limits: Limits): 
     tables,
     files,
     due,
+    lost,
     gone,
     restart: due && before.activate,
     revision: () => {

@@ -88,7 +88,7 @@ export const configSteps = (
   const isTaken = (files.length > 0 || restart || links.now.length > 0) && baseline.held === undefined;
   const learned = change.due
     ? owing(before, runtime, new Map(Object.entries(target.present)))
-    : adopted(before, runtime, tables, false);
+    : adopted(before, runtime, tables, false, change.lost);
   const { prepared: _former, ...known } = ledger;
   const record: Ledger = {
     ...known,

@@ -11,7 +11,7 @@ import type { HandlerState } from '../../protocol/node-annotations.ts';
 
 /** Names a set of handler tables, apart from the files and the spelling they are in. */
 export const configId = (tables: ReadonlyMap<string, unknown>): string =>
-  tables.size === 0 ? 'none' : digestOf(canonical([...tables]));
+  tables.size === 0 ? 'none' : digestOf(canonical([...tables].sort(([a], [b]) => (a < b ? -1 : 1))));
 
 export const servedNow = (runtime: RuntimeFacts): readonly string[] =>
   runtime.cri.kind === 'answers' && runtime.cri.handlers !== 'unknown' ? runtime.cri.handlers : [];
@@ -31,39 +31,76 @@ export const vanished = (runtime: RuntimeFacts, names: Iterable<string>): boolea
   return [...names].some((name) => !served.has(name));
 };
 
+type Tables = ReadonlyMap<string, unknown>;
+
+/** Prepared handlers that this invocation has not loaded as they were prepared, each with its table, if it is known. */
+export type Lost = ReadonlyMap<string, unknown>;
+
+const noneLost: Lost = new Map();
+
+const without = (tables: Tables, names: { has(name: string): boolean }): Tables =>
+  new Map([...tables].filter(([name]) => !names.has(name)));
+
+const loadedNow = ({ ledger: { loaded } }: Observed, { unit }: RuntimeFacts): Ledger['loaded'] =>
+  unit !== undefined && loaded?.invocation === unit.invocation ? loaded : null;
+
+export const knownLost = (before: Observed, runtime: RuntimeFacts): readonly string[] =>
+  loadedNow(before, runtime)?.lost ?? [];
+
+/** Whether this invocation has read these tables: it is proven to have, or they stood in the files when it started. */
+export const hasRead = (before: Observed, runtime: RuntimeFacts, tables: Tables): boolean => {
+  const known = loadedNow(before, runtime);
+  return known === null
+    ? runtime.unit !== undefined
+    : known.config === configId(without(tables, new Set(known.lost)));
+};
+
 /**
  * Whether the loaded configuration differs from the desired one, also where no restart is allowed now. `changes`: the plan
- * changes the meaning of the files, which this invocation has not read. `waiting`: those for which alone none is made.
+ * changes the meaning of the files, which this invocation has not read. `lost`: those for which alone none is made.
  */
 export const loadDue = (
   before: Observed,
   runtime: RuntimeFacts,
-  tables: ReadonlyMap<string, unknown>,
+  tables: Tables,
   changes: boolean,
-  waiting: ReadonlySet<string> = new Set(),
+  lost: Lost = noneLost,
 ): boolean => {
   if (!runtime.unit) return false;
-  const { loaded } = before.ledger;
+  const known = loadedNow(before, runtime);
+  const rest = without(tables, lost);
   // A handler that is not served needs a restart, whatever the ledger says is loaded.
-  const must = [...tables.keys()].filter((name) => !waiting.has(name));
-  if (vanished(runtime, must)) return true;
-  if (loaded?.invocation === runtime.unit.invocation) return loaded.config !== configId(tables);
-  return changes;
+  if (vanished(runtime, rest.keys())) return true;
+  if (!known) return changes;
+  // It is asked for now, or what the runtime has in its place is to go.
+  if (known.lost?.some((name) => !lost.has(name))) return true;
+  // It had loaded those that were lost since: after a SIGHUP, CRI-O lists what the files have then.
+  const since = [...lost].filter(([name]) => !known.lost?.includes(name));
+  return [rest, new Map([...rest, ...since])].every((one) => known.config !== configId(one));
 };
 
+const loadedAs = ({ unit }: RuntimeFacts, tables: Tables, lost: Lost): NonNullable<Ledger['loaded']> => ({
+  invocation: unit?.invocation ?? '',
+  config: configId(without(tables, lost)),
+  ...(lost.size === 0 ? {} : { lost: [...lost.keys()].sort() }),
+});
+
 /**
- * The runtime was restarted by others, the host booted, or our state was lost, and the runtime serves the desired handlers:
- * record the configuration as loaded, without a restart. `undefined`: nothing to record.
+ * The runtime was restarted by others, the host booted, our state was lost, or a prepared handler was lost, and the runtime serves
+ * the desired handlers: record the configuration as loaded, without a restart. `undefined`: nothing to record.
  */
 export const adopted = (
   before: Observed,
   runtime: RuntimeFacts,
-  tables: ReadonlyMap<string, unknown>,
+  tables: Tables,
   due: boolean,
+  lost: Lost = noneLost,
 ): Ledger['loaded'] | undefined => {
   const { loaded } = before.ledger;
-  if (due || !isUnknown(before, runtime) || (loaded === null && tables.size === 0)) return undefined;
-  return { invocation: runtime.unit?.invocation ?? '', config: configId(tables) };
+  const isKnown = loadedNow(before, runtime) !== null;
+  if (due || !(isKnown || isUnknown(before, runtime)) || (loaded === null && tables.size === 0))
+    return undefined;
+  return loadedAs(runtime, tables, lost);
 };
 
 /**
@@ -73,11 +110,9 @@ export const adopted = (
 export const owing = (
   before: Observed,
   runtime: RuntimeFacts,
-  standing: ReadonlyMap<string, unknown>,
+  standing: Tables,
 ): Ledger['loaded'] | undefined =>
-  isUnknown(before, runtime)
-    ? { invocation: runtime.unit?.invocation ?? '', config: configId(standing) }
-    : undefined;
+  isUnknown(before, runtime) ? loadedAs(runtime, standing, noneLost) : undefined;
 
 /**
  * Nothing is known of this invocation yet. Where no restart is allowed, unproven content stays unproven: its first start is

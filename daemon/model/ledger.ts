@@ -70,7 +70,12 @@ const fields = s.object({
   folders: s.list(s.path),
   /** Which configuration the runtime's invocation is known to have loaded and proven. */
   loaded: s.nullable(
-    s.object({ invocation: s.text(/^[0-9a-f]{0,64}$/), config: s.text(/^(none|[0-9a-f]{64})$/) }),
+    s.object({
+      invocation: s.text(/^[0-9a-f]{0,64}$/),
+      config: s.text(/^(none|[0-9a-f]{64})$/),
+      /** Prepared handlers that this invocation has not loaded as they were prepared; `config` is without them. */
+      lost: s.optional(s.list(s.text(label))),
+    }),
   ),
   bad: s.nullable(
     s.object({

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { adopted, configId, loadDue, owing, servedNow } from '../../daemon/decide/restart.ts';
+import { adopted, configId, hasRead, loadDue, owing, servedNow } from '../../daemon/decide/restart.ts';
 import type { Ledger } from '../../daemon/model/ledger.ts';
 import type { Observed } from '../../daemon/decide/observed.ts';
 import type { RuntimeFacts } from '../../daemon/runtimes/facts.ts';
@@ -60,10 +60,49 @@ t.test('a boot or a foreign restart that serves everything counts as loaded', as
   const runs = serving(['runc', 'spin']);
   t.same(adopted(before, runs, tables, false), { invocation: unit.invocation, config: configId(tables) });
   t.equal(adopted(before, runs, tables, true), undefined, 'not while a restart is due');
-  t.equal(adopted(knowing({ invocation: 'now', config: 'x' }), runs, tables, false), undefined);
+  const now = adopted(knowing({ invocation: 'now', config: 'x' }), runs, tables, false);
+  t.same(now, { invocation: 'now', config: configId(tables) }, 'it no longer has what it had loaded');
   t.equal(adopted(knowing(null), runs, none, false), undefined, 'a host that we never touched');
   t.same(adopted(knowing(null), runs, tables, false)?.invocation, 'now', 'state was lost');
   t.equal(adopted(knowing(null, { activate: false }), runs, tables, false), undefined);
+});
+
+t.test('a prepared handler that is not loaded is no reason for a restart, and is remembered', async (t) => {
+  const slot = { runtime_type: '/slot' };
+  const both = new Map<string, unknown>([...tables, ['slot', slot]]);
+  const lost = new Map([['slot', slot]]);
+  const runs = serving(['runc', 'spin']);
+  const loaded = { invocation: unit.invocation, config: configId(tables) };
+  const marked = { ...loaded, lost: ['slot'] };
+  for (const [what, known] of Object.entries({
+    'it was loaded, and lost since': { ...loaded, config: configId(both) },
+    'it was never loaded': loaded,
+    'it is known as lost': marked,
+  }))
+    for (const asked of [tables, both]) {
+      t.notOk(loadDue(knowing(known), runs, asked, true, lost), what);
+      t.same(adopted(knowing(known), runs, asked, false, lost), marked, what);
+    }
+  const others = new Map<string, unknown>([...both, ['spin', { runtime_type: '/new' }]]);
+  t.ok(loadDue(knowing(marked), runs, others, true, lost), 'another handler changes');
+  t.ok(loadDue(knowing(marked), serving(['runc', 'slot']), both, false, lost), 'another one is lost');
+  t.ok(loadDue(knowing(marked), serving(['runc', 'spin', 'slot']), both, false), 'a shim asks for it');
+  const again = { ...marked, config: configId(both) };
+  t.ok(loadDue(knowing(again), runs, tables, false, lost), 'it was not loaded then either');
+  t.same(adopted(knowing({ ...marked, invocation: 'earlier' }), runs, both, false), {
+    invocation: unit.invocation,
+    config: configId(both),
+  });
+});
+
+t.test('whether this invocation has read a text', async (t) => {
+  const slot = new Map<string, unknown>([...tables, ['slot', { runtime_type: '/slot' }]]);
+  const loaded = { invocation: unit.invocation, config: configId(tables) };
+  t.ok(hasRead(knowing({ ...loaded, invocation: 'earlier' }), runtime, slot), 'it stood there at the start');
+  t.ok(hasRead(knowing(loaded), runtime, tables));
+  t.notOk(hasRead(knowing(loaded), runtime, slot), 'it was changed since');
+  t.ok(hasRead(knowing({ ...loaded, lost: ['slot'] }), runtime, slot));
+  t.notOk(hasRead(knowing(null), { ...runtime, unit: undefined }, tables));
 });
 
 t.test('a restart that has to wait stays due: this invocation has read the former files', async (t) => {

@@ -10,9 +10,9 @@ import type { Problem } from '../../../protocol/problem/problem.ts';
 import { fileOf, paths, stablePath } from '../../../protocol/host-paths.ts';
 import { deepEqual, type Table } from '../../toml/compare.ts';
 import type { Baseline } from '../baseline.ts';
-import { stateOfWritten, vanished } from '../restart.ts';
+import { hasRead, knownLost, type Lost, stateOfWritten, vanished } from '../restart.ts';
 import { ownershipConflict } from './ownership.ts';
-import type { Wanted } from './selection.ts';
+import type { Selection, Wanted } from './selection.ts';
 
 /** `exact`: as the settings ask for now. Otherwise as the configuration has them, so that nothing has to be restarted. */
 export type Preparing = 'exact' | 'standing';
@@ -45,11 +45,27 @@ export const staysPrepared = (baseline: Baseline, name: string): boolean =>
   (entryOf(baseline, name) !== undefined || baseline.before.ledger.prepared?.[name] !== undefined);
 
 /**
- * The runtime was started by others without it: from a configuration that they replaced, or, as CRI-O does, because its program was
- * missing. For a row alone that is no reason for a restart.
+ * The runtime was started by others without it, or with another table: from a configuration that they replaced, or, as CRI-O does,
+ * because its program was missing. For a row alone that is no reason for a restart.
  */
-export const isLost = ({ runtime, before }: Baseline, name: string): boolean =>
-  before.activate && vanished(runtime, [name]);
+export const isLost = (baseline: Baseline, name: string): boolean => {
+  const { before, runtime } = baseline;
+  if (!before.activate) return false;
+  // After a SIGHUP, CRI-O lists also what no Pod starts with.
+  return (
+    vanished(runtime, [name]) ||
+    knownLost(before, runtime).includes(name) ||
+    isLoadedOtherwise(baseline, name)
+  );
+};
+
+const isLoadedOtherwise = (baseline: Baseline, name: string): boolean => {
+  const { before, runtime, target } = baseline;
+  const table = target.present[name];
+  const prepared = standingTable(baseline, name);
+  if (!table || !prepared || deepEqual(table, prepared)) return false;
+  return hasRead(before, runtime, new Map(Object.entries(target.present)));
+};
 
 /** What is in the configuration by the ledger; its table, with the present options, also after others changed our text. */
 const standing = ({ before: { ledger } }: Baseline, name: string): Placed | undefined => {
@@ -67,6 +83,23 @@ export const isRowAlone = (baseline: Baseline, name: string): boolean =>
 export const standingTable = (baseline: Baseline, name: string): Table | undefined => {
   const placed = standing(baseline, name);
   return placed && baseline.target.tableOf(placed.handler, placed.path);
+};
+
+/** Of the selected handlers and those that were prepared before; those that a shim asks for have to be loaded. */
+export const lostRows = (baseline: Baseline, { wanted }: Selection): Lost => {
+  const { desired, before, runtime, target } = baseline;
+  const waits = wanted.flatMap((one) => (one.waits ? [one.name] : []));
+  const asked = new Set(wanted.map(({ name }) => name));
+  const rows = Object.keys(before.ledger.prepared ?? {}).filter((name) => isRowAlone(baseline, name));
+  const isGone = (name: string): boolean => !asked.has(name) && vanished(runtime, [name]);
+  // What others wrote in its place, and the runtime has loaded, stays loaded until it goes from the files, or all of ours does.
+  const isLeft = (name: string): boolean =>
+    !asked.has(name) && desired.prepare !== undefined && !(name in target.present);
+  const gone = [
+    ...rows.filter(isGone),
+    ...knownLost(before, runtime).filter((name) => isGone(name) || isLeft(name)),
+  ];
+  return new Map([...waits, ...gone].map((name) => [name, standingTable(baseline, name)]));
 };
 
 /** Without a report: nobody asks for it any more, and the runtime does not have it. */
