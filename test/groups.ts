@@ -29,7 +29,7 @@ export function groupsOf(root: string, tier: When['tier'] = 'always'): readonly 
     .sort();
   const alone = all.filter((file) => {
     const text = readFileSync(join(root, file), 'utf8');
-    return needsOwn.test(text) || holdsFolder(text);
+    return rankOf(file) >= 0 || needsOwn.test(text) || holdsFolder(text);
   });
   const shared = all.filter((file) => !alone.includes(file));
   const count = Math.ceil(shared.length / most);
@@ -60,8 +60,14 @@ export const membersOf = (root: string, file: string): readonly string[] =>
     ? [...readFileSync(join(root, file), 'utf8').matchAll(/'..\/..\/(.*)'/g)].map(([, member = '']) => member)
     : [file];
 
-/** Those of real nodes and clusters that take minutes, longest first: begun before the others, so that the last one does not run on alone. */
+/**
+ * Those of real nodes and clusters that take minutes, and stories that are killed at every effect, longest first: begun before the
+ * others, so that the last one does not run on alone.
+ */
 export const longest = [
+  'whole/crash',
+  'whole/crash-change',
+  'prepared/crash',
   'cluster/trouble',
   'controller/deployment',
   'cluster/lifecycle',
@@ -90,14 +96,15 @@ export const longest = [
   'takeover/every-stop',
 ];
 
+const rankOf = (file: string): number => longest.findIndex((one) => `/${file}`.endsWith(`/${one}.test.ts`));
+
 /** tap runs files in the order of their names, so that a file that is to begin first has a name for it. */
 export function longestFirst(root: string, files: readonly string[]): readonly string[] {
-  const rank = (file: string): number => longest.findIndex((one) => file.endsWith(`${one}.test.ts`));
-  if (files.filter((file) => rank(file) >= 0).length < 2) return files;
+  if (files.filter((file) => rankOf(file) >= 0).length < 2) return files;
   mkdirSync(join(root, folder), { recursive: true });
   return files.map((file) => {
-    if (rank(file) < 0) return file;
-    const name = `first-${String(rank(file)).padStart(2, '0')}-${file.replaceAll('/', '-')}`;
+    if (rankOf(file) < 0) return file;
+    const name = `first-${String(rankOf(file)).padStart(2, '0')}-${file.replaceAll('/', '-')}`;
     writeFileSync(join(root, folder, name), `import '../../${file}';\n`);
     return join(folder, name);
   });

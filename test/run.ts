@@ -99,7 +99,7 @@ const rare = given.flatMap((file) => {
   return when?.tier === 'night' ? [{ name: file, reason: `runs every night: ${when.why}` }] : [];
 });
 const called = given.filter((file) => !rare.some(({ name }) => name === file));
-const all = isWhole ? [...given, ...grouped(root, isStop ? 'stop' : 'always')] : longestFirst(root, called);
+const all = longestFirst(root, isWhole ? [...given, ...grouped(root, isStop ? 'stop' : 'always')] : called);
 const files = [...jobs, ...all];
 const code = await run(files, (line) => {
   const shown = results.line(line);
