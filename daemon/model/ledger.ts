@@ -73,8 +73,11 @@ const fields = s.object({
     s.object({
       invocation: s.text(/^[0-9a-f]{0,64}$/),
       config: s.text(/^(none|[0-9a-f]{64})$/),
-      /** Prepared handlers that this invocation has not loaded as they were prepared; `config` is without them. */
-      lost: s.optional(s.list(s.text(label))),
+      /**
+       * Prepared handlers that this invocation has not loaded as they were prepared, and what others named in our text; `config` is
+       * without them.
+       */
+      lost: s.optional(s.list(s.text())),
     }),
   ),
   bad: s.nullable(
