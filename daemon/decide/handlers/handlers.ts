@@ -12,7 +12,7 @@ import { artifactWait } from '../backoff.ts';
 import { type Approval, approvalOf, tableInForce } from './approval.ts';
 import { leadsToShim } from './stand-in.ts';
 import { ownershipConflict } from './ownership.ts';
-import { isLost, pathOf, preparedRows, type Preparing, staysPrepared } from './prepared.ts';
+import { isLost, isRowAlone, pathOf, preparedRows, type Preparing, staysPrepared } from './prepared.ts';
 import { removals } from './removals.ts';
 import { stateOfWritten } from '../restart.ts';
 import type { Baseline } from '../baseline.ts';
@@ -34,6 +34,8 @@ export const selectHandlers = (baseline: Baseline, how: Preparing = 'standing'):
   const keep = (name: string): void => {
     const table = present[name];
     const installed = before.ledger.handlers[name];
+    // Its row is prepared below, as one that no shim asks for: what others wrote in its place is loaded by no restart of ours.
+    if (isRowAlone(baseline, name) && before.ledger.prepared?.[name]) return;
     const as = installed ? { installed } : isLost(baseline, name) ? ({ waits: true } as const) : {};
     if (table) wanted.push({ name, table, ...as });
   };
