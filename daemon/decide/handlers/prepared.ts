@@ -149,9 +149,18 @@ const rowOf = (baseline: Baseline, entry: Prepared, how: Preparing): PreparedRow
 
 /** It cannot be prepared any more, and its table stays all the same until the runtime is restarted for another reason. */
 const left = (baseline: Baseline, name: string, row: PreparedRow): PreparedRow => {
-  const table = baseline.target.present[name];
-  if (!table) return row;
-  return { ...row, wanted: { name, table, ...(isLost(baseline, name) ? { waits: true } : {}) } };
+  if (isLost(baseline, name)) return { ...row, ...waiting(baseline, name, undefined)[0] };
+  const { before, target } = baseline;
+  const placed = standing(baseline, name);
+  // Others define it instead: ours would take the name from them.
+  const isTheirs = row.report?.problem?.code === 'owned-by-another' && !(name in target.present);
+  if (placed && !isTheirs) {
+    // What others changed in it since is repaired: the runtime has not read that. A link of ours leads to no shim any more.
+    const { prepared, ...wanted } = wantedOf(baseline, placed);
+    return { ...row, wanted: before.links[placed.path]?.foreign ? wanted : { ...wanted, prepared } };
+  }
+  const table = target.present[name];
+  return table ? { ...row, wanted: { name, table } } : row;
 };
 
 /** Its table stays where it is in the files: the next start of the runtime reads it. */
@@ -178,14 +187,25 @@ const refusal = (baseline: Baseline, entry: Prepared, path: string): Problem | u
   );
 };
 
-const written = ({ runtime, before, target }: Baseline, { handler, path }: Placed): PreparedRow => {
+const written = (baseline: Baseline, placed: Placed): PreparedRow => {
+  const { runtime, before, target } = baseline;
+  const { handler } = placed;
   const { name } = handler;
   const seen = name in target.present ? stateOfWritten(runtime.cri, name, before.activate) : 'pending';
   return {
     report: { name, state: seen === 'served' ? 'prepared' : seen, source: handler.where.file },
-    wanted: { name, table: target.tableOf(handler, path), prepared: { handler, path } },
+    wanted: wantedOf(baseline, placed),
   };
 };
+
+const wantedOf = (
+  { target }: Baseline,
+  { handler, path }: Placed,
+): Wanted & { readonly prepared: Placed } => ({
+  name: handler.name,
+  table: target.tableOf(handler, path),
+  prepared: { handler, path },
+});
 
 /** With `standing` something is missing or too much, and now is the moment: the restart is due anyway, or nothing runs. */
 export const mayPrepare = ({ desired, before, runtime, held }: Baseline, restart: boolean): boolean => {

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { type Node, writeShim } from '../../../testbed/simulated/node.ts';
 import { rows } from '../../../testbed/simulated/rows.ts';
-import { busy, crio, isLinked, newest, restarts, statesOf } from './setup.ts';
+import { busy, crio, isLinked, newest, remove, restarts, settings, statesOf } from './setup.ts';
 
 for (const row of rows) {
   const changed = (node: Node): void => {
@@ -30,6 +30,40 @@ for (const row of rows) {
     t.strictSame(statesOf(await node.once()), { other: 'served', 'slot-1': 'served' });
     t.equal(restarts(node), 1, 'it was prepared with the other change');
   });
+
+  t.test(`text of others for what is refused by now, on ${row.name}`, async (t) => {
+    const harms = [changed, (node: Node) => node.write(row.ours, row.ours === row.main ? row.text : '')];
+    for (const harm of harms) {
+      const node = await busy(t, row, 'slot-1');
+      const text = node.read(row.ours);
+      const path = `/opt/rcm-node/shims/slot-1/${row.binary('slot-1')}`;
+      node.remove(path);
+      node.write(path, 'of others');
+      await node.once();
+      harm(node);
+      for (const _ of [1, 2, 3]) t.strictSame(statesOf(await node.once()), { 'slot-1': 'refused' });
+      t.equal(node.read(row.ours), text);
+      t.equal(node.read(path), 'of others');
+      t.equal(restarts(node), 0, 'the runtime has not read it');
+    }
+  });
+
+  t.test(`a shim that is removed while its entry is refused, on ${row.name}`, async (t) => {
+    const node = await busy(t, row, 'slot-1');
+    writeShim(node, 'slot-1');
+    t.strictSame(statesOf(await node.once()), { 'slot-1': 'served' });
+    t.ok(isLinked(node, 'slot-1'));
+    remove(node, 'slot-1');
+    const kind = node.runtime === 'crio' ? ', runtime = { type = "oci", binary = "crun" }' : '';
+    // CRI-O does not know it.
+    const more = node.runtime === 'crio' ? 'podAnnotations = ["a.b/c"]' : 'podAnnotations = ["a.b/*"]';
+    node.write(settings, `[runtime]\nprepare = [{ handler = "slot-1"${kind}, ${more} }]\n`);
+    const state = node.runtime === 'crio' ? 'refused' : 'prepared';
+    t.strictSame(statesOf(await node.once()), { 'slot-1': state });
+    t.notOk(isLinked(node, 'slot-1'), 'no program serves it any more');
+    t.strictSame((await node.once()).did, []);
+    t.equal(restarts(node), 0);
+  });
 }
 
 const second = /^\[([^\]\n]*runtimes\.)slot-1\]\n((?:[^[\n].*\n)*)/m;
@@ -45,5 +79,17 @@ t.test('a name that no handler of ours can have, in our text', async (t) => {
       t.match(outcome, { kind: 'waiting', for: [{ code: 'unreadable-source', handler: 'Not_A_Label' }] });
     }
     t.equal(restarts(node), 0);
+  }
+});
+
+t.test('what others removed from our text, to define it themselves, is not written again', async (t) => {
+  const node = await busy(t, crio, 'slot-1');
+  const theirs = '[crio.runtime.runtimes.slot-1]\nruntime_path = "/usr/bin/crun"\n';
+  node.remove(crio.ours);
+  node.write('/etc/crio/crio.conf.d/10-theirs.conf', theirs);
+  for (const _ of [1, 2]) {
+    const { decision } = await node.once();
+    t.match(decision.handlers, [{ name: 'slot-1', state: 'refused', problem: { code: 'owned-by-another' } }]);
+    t.equal(node.read(crio.ours), undefined);
   }
 });
