@@ -425,7 +425,9 @@ t.test('a shim for a prepared handler needs no approval, unless its scope is all
     t.notOk(plan.includes('activate'), scope);
   }
   // Others started the runtime without it: then it takes a restart, also where the files have it.
-  const { cri } = bare({}).runtime as RuntimeFacts;
+  const { cri: empty } = bare({}).runtime as RuntimeFacts;
+  const pod = { id: 'a', handler: 'runc', createdAt: 0 };
+  const cri = { ...empty, sandboxes: [pod] } as CriFact;
   const lost = { ...before, runtime: { ...(before.runtime as RuntimeFacts), cri } };
   for (const [scope, problem] of [
     ['restarts', 'rollout-pending'],
@@ -435,6 +437,13 @@ t.test('a shim for a prepared handler needs no approval, unless its scope is all
     t.notMatch(plan, { disrupts: true }, scope);
     t.match(handlers, [{ name: 'spin', problem: { code: problem } }]);
   }
+  // Where no Pod runs it is prepared at once, as without a shim.
+  const prepares = decided(
+    { ...lost, runtime: { ...lost.runtime, cri: empty } },
+    { ...desired([handler(at('r2', 'restarts'))]), prepare },
+  );
+  t.match(prepares.plan, { disrupts: true });
+  t.notOk(kinds(prepares).includes('link'));
 });
 
 t.test(
