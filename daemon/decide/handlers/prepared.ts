@@ -102,7 +102,7 @@ export const lostRows = (baseline: Baseline, { wanted }: Selection): Lost => {
   return new Map([...waits, ...gone].map((name) => [name, standingTable(baseline, name)]));
 };
 
-/** Without a report: nobody asks for it any more, and the runtime does not have it. */
+/** Without a report: no setting asks for it any more, and the runtime does not have it. */
 export type PreparedRow = { readonly report?: HandlerReport; readonly wanted?: Wanted };
 
 /** Of each handler that is prepared now or by the settings; those in `taken` are in the configuration for a shim. */
