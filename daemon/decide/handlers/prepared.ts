@@ -114,15 +114,15 @@ export const preparedRows = (
   const { prepare } = baseline.desired;
   if (prepare === undefined) return [];
   const asked = prepare.filter(({ name }) => !taken.has(name));
-  const left = how === 'exact' ? [] : Object.keys(baseline.before.ledger.prepared ?? {});
+  const former = how === 'exact' ? [] : Object.keys(baseline.before.ledger.prepared ?? {});
   const names = new Set(prepare.map(({ name }) => name));
   return [
     ...asked.map((entry) => rowOf(baseline, entry, how)),
-    ...left.flatMap((name) => {
+    ...former.flatMap((name) => {
       const placed = names.has(name) || taken.has(name) ? undefined : standing(baseline, name);
       if (!placed) return [];
       const row = written(baseline, placed);
-      return isLost(baseline, name) ? waiting(baseline, name, row.wanted) : [row];
+      return [isLost(baseline, name) ? waiting(baseline, name, row.wanted) : row];
     }),
   ];
 };
@@ -138,7 +138,7 @@ const rowOf = (baseline: Baseline, entry: Prepared, how: Preparing): PreparedRow
   const asked = written(baseline, { handler: entry, path });
   if (how === 'exact') return asked;
   const pending: PreparedRow = { report: { name, state: 'pending', source: paths.settings } };
-  if (isLost(baseline, name)) return { ...pending, ...waiting(baseline, name, asked.wanted)[0] };
+  if (isLost(baseline, name)) return { ...pending, ...waiting(baseline, name, asked.wanted) };
   const placed = standing(baseline, name);
   if (placed) return written(baseline, placed);
   const table = baseline.target.present[name];
@@ -149,7 +149,7 @@ const rowOf = (baseline: Baseline, entry: Prepared, how: Preparing): PreparedRow
 
 /** It cannot be prepared any more, and its table stays all the same until the runtime is restarted for another reason. */
 const left = (baseline: Baseline, name: string, row: PreparedRow): PreparedRow => {
-  if (isLost(baseline, name)) return { ...row, ...waiting(baseline, name, undefined)[0] };
+  if (isLost(baseline, name)) return { ...row, ...waiting(baseline, name) };
   const { before, target } = baseline;
   const placed = standing(baseline, name);
   // Others define it instead: ours would take the name from them.
@@ -164,11 +164,11 @@ const left = (baseline: Baseline, name: string, row: PreparedRow): PreparedRow =
 };
 
 /** Its table stays where it is in the files: the next start of the runtime reads it. */
-const waiting = (baseline: Baseline, name: string, row: Wanted | undefined): readonly PreparedRow[] => {
+const waiting = (baseline: Baseline, name: string, row?: Wanted): Pick<PreparedRow, 'wanted'> => {
   const table = baseline.target.present[name];
-  if (!table) return [];
+  if (!table) return {};
   const wanted = row && deepEqual(row.table, table) ? row : { name, table };
-  return [{ wanted: { ...wanted, waits: true } }];
+  return { wanted: { ...wanted, waits: true } };
 };
 
 const refusal = (baseline: Baseline, entry: Prepared, path: string): Problem | undefined => {

@@ -52,7 +52,7 @@ for (const row of rows)
   for (const [how, read] of Object.entries(readings)) {
     if (how === 'reloaded' && row !== crio) continue;
     for (const [what, harm] of Object.entries(harms)) {
-      // Of what is asked for still. A single table leaves the other one as it is.
+      // Of the entries that the settings still have. A single table leaves the other one as it is.
       const rest = what === 'removed all tables' ? 'pending' : 'prepared';
 
       t.test(`others ${what} of a prepared handler, and ${how} ${row.name}`, async (t) => {
@@ -134,7 +134,7 @@ t.test('options of the default handler, which prepared ones follow, restart noth
   }
 });
 
-t.test('CRI-O without Pods is restarted for what is asked for, and for nothing else', async (t) => {
+t.test('CRI-O without Pods is restarted for entries of the settings, and for nothing else', async (t) => {
   for (const [asked, count] of [
     [['slot-1', 'slot-2'], 1],
     [['slot-2'], 0],
