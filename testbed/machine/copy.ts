@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { attempt, run } from './command.ts';
 import type { Estate } from './estate.ts';
 
-export const mountCopy = async (estate: Estate, tree: string): Promise<void> => {
+/** `onDisk`: as files of one file system, which is what hosts mostly have; by layers it is there at once. */
+export const mountCopy = async (estate: Estate, tree: string, onDisk = false): Promise<void> => {
   for (const part of ['upper', 'work', 'root', 'containerd']) await mkdir(join(estate.dir, part));
   const layers = `lowerdir=${tree},upperdir=${estate.dir}/upper,workdir=${estate.dir}/work`;
-  const mounted = await attempt(['mount', '-t', 'overlay', 'overlay', '-o', layers, estate.root]);
-  if (mounted.code !== 0) await run(['cp', '-a', '--reflink=auto', `${tree}/.`, estate.root]);
+  const mounted =
+    !onDisk && (await attempt(['mount', '-t', 'overlay', 'overlay', '-o', layers, estate.root])).code === 0;
+  if (!mounted) await run(['cp', '-a', '--reflink=auto', `${tree}/.`, estate.root]);
 };

@@ -36,6 +36,8 @@ export type NodeOptions = {
   readonly binds?: Readonly<Record<string, { readonly from: string; readonly readOnly?: boolean }>>;
   /** Paths in the node to text, there before its first boot. What begins with `#!` is executable. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Its root is on one file system rather than on an overlay, of which the service remembers less. */
+  readonly onDisk?: boolean;
   /** Where another containerd than that of Debian's package is; the package's service and configuration are not there then. */
   readonly place?: Place;
   /** Puts its root in place, furnished already; a copy of the image of its suite unless told. */
@@ -98,7 +100,8 @@ export const bootNode = async (options: NodeOptions): Promise<TestNode> => {
   const { place = debian } = options;
   const isOfPackage = place === debian && hasContainerd(options) && options.kind !== 'kind';
   const fromImage = async (): Promise<void> => {
-    await mountCopy(estate, await prepareImage(options.suite, options.kind ?? 'containerd', progress));
+    const image = await prepareImage(options.suite, options.kind ?? 'containerd', progress);
+    await mountCopy(estate, image, options.onDisk);
     if (place !== debian)
       for (const path of ofPackage) await rm(join(estate.root, path), { recursive: true, force: true });
     await furnish(estate.root, {
