@@ -104,6 +104,58 @@ t.test('a new shim file and a reload each start a tick', async (t) => {
   t.equal(node.fake.containerd.dumps, dumps, 'and a settled host is not judged again');
 });
 
+t.test(
+  'a new shim file begins a tick at once, which changes nothing before the burst has ended',
+  async (t) => {
+    const main = '/etc/containerd/config.toml';
+    const known: { node?: Node } = {};
+    const seen: { readonly at: number; readonly what: string; readonly config: string | undefined }[] = [];
+    const { node, heard, followed, end } = start(
+      t,
+      (host) => ({
+        ...host,
+        log: (level, message, more) => {
+          const what = message.replace(/:.*/, '');
+          seen.push({ at: host.clock.elapsed(), what, config: known.node?.read(main) });
+          host.log(level, message, more);
+        },
+      }),
+      undefined,
+      'interval = 86400\n',
+    );
+    known.node = node;
+    await until(() => heard.some((line) => line.startsWith('Serving 1 of 1')));
+    const tick = async (change: () => void, isOver: () => boolean) => {
+      seen.length = 0;
+      const config = node.read(main);
+      const from = node.fake.host.clock.elapsed();
+      change();
+      await until(isOver);
+      const find = (what: string) => seen.find((one) => one.what === what);
+      return { from, config, find };
+    };
+    const shim = await tick(
+      () => writeShim(node, 'wws-v1'),
+      () => heard.some((line) => line.startsWith('Serving 2 of 2')),
+    );
+    const early = shim.find('looking, before the end of the burst');
+    t.equal(early?.at, shim.from, 'nothing is waited for before it');
+    const plan = shim.find('plan');
+    t.ok((plan?.at ?? 0) >= shim.from + 300, 'the rest of the burst is waited for');
+    t.equal(plan?.config, shim.config, 'and until then nothing is written');
+    const settings = await tick(
+      () => node.write('/etc/rcm-node/config.toml', 'interval = 86400\n[cluster]\nspread = 7\n'),
+      () => followed.some((one) => one?.spread === 7),
+    );
+    t.equal(
+      settings.find('looking, before the end of the burst'),
+      undefined,
+      'a tick does not begin by half of the settings',
+    );
+    await end();
+  },
+);
+
 t.test('a start with invalid settings applies nothing, contacts no cluster, and says why', async (t) => {
   const { node, heard, followed, end } = start(t, undefined, undefined, 'alowedHosts = []\n');
   const says = 'unknown key "alowedHosts"; no valid settings are known, so nothing new is installed';
