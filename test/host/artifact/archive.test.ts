@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -8,6 +8,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { Header } from 'tar';
@@ -283,6 +284,46 @@ t.test(
     }
   },
 );
+
+type Read = (this: object, ...given: unknown[]) => Promise<{ readonly bytesRead: number }>;
+
+/** How many bytes are read of open files while `work` runs. */
+const bytesRead = async (work: () => Promise<unknown>): Promise<number> => {
+  await using handle = await open(import.meta.filename);
+  const handles = Object.getPrototypeOf(handle) as { read: Read };
+  const { read } = handles;
+  const sum = { bytes: 0 };
+  handles.read = async function (...given) {
+    const result = await read.apply(this, given);
+    sum.bytes += result.bytesRead;
+    return result;
+  };
+  try {
+    await work();
+  } finally {
+    handles.read = read;
+  }
+  return sum.bytes;
+};
+
+t.test('an archive is read and decompressed once, but for its first bytes', async (t) => {
+  // Bytes that no compression makes fewer.
+  const program = Buffer.concat([elf, randomBytes(3_000_000)]);
+  const bytes = tarOf(
+    { path: 'containerd-shim-a', body: 'no program' },
+    { path: SPIN, body: program },
+    { path: 'containerd-shim-c', body: elf },
+  );
+  for (const [name, artifact] of [
+    ['plain', bytes],
+    ['gzip', gzipSync(bytes)],
+    ['zstd', zstdCompressSync(bytes)],
+  ] as const) {
+    const read = await bytesRead(() => run(t, artifact, spin));
+    t.ok(read >= artifact.length, `${name}: ${read} bytes are read of ${artifact.length}`);
+    t.ok(read < artifact.length * 1.2, `${name}: ${read} bytes are read of ${artifact.length}`);
+  }
+});
 
 t.test('links beside the only shim do not matter', async (t) => {
   const real = { path: 'bin/containerd-shim-slight-v1', body: 'slight' };
