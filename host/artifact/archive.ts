@@ -14,12 +14,12 @@ import { Failure } from '../../protocol/problem/problem.ts';
 import { choose, type Keep, look, quoted, type Walk, type Wanted, wantedNames } from './choice.ts';
 import { bad, type Content, contentOf, payload } from './compression.ts';
 import { releaseMemory } from '../memory.ts';
-import { openHashingWriter, type HashingWriter, syncFolder, writeFailure } from '../files/hashing-writer.ts';
+import { openHashingWriter, type HashingWriter, writeFailure } from '../files/hashing-writer.ts';
 import { walkTar } from './tar.ts';
 
 export type { Wanted };
 
-/** `name` is a basename, `path` where it is now; mode 0755, synced. */
+/** `name` is a basename, `path` where it is now; mode 0755. Its bytes are synced, and its name with the next file that is put beside it. */
 export type Picked = {
   readonly name: string;
   readonly path: string;
@@ -49,7 +49,7 @@ export const makeFolder = (intoDir: string) => {
       sinks.set(id, sink);
       await sink.write(chunk);
     },
-    /** Those that are not named are removed first. */
+    /** Those that are not named are removed first. The folder is synced with the next file that is put into it. */
     finish: async (files: readonly { readonly id: string; readonly name: string }[]) => {
       const ids = new Set(files.map(({ id }) => id));
       for (const [id, sink] of sinks) if (!ids.has(id)) await sink.discard();
@@ -64,7 +64,6 @@ export const makeFolder = (intoDir: string) => {
         named.push(path);
         picked.push({ name, path, ...facts });
       }
-      await syncFolder(intoDir).catch(failed(intoDir));
       return picked;
     },
     discard: async (): Promise<void> => {

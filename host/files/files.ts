@@ -40,7 +40,7 @@ export type Files = Reads & {
   put(path: string, text: string, mode: number, scratch?: string, synced?: Synced): Promise<void>;
   /** Points a symbolic link elsewhere in one rename; `null` removes it. */
   point(path: string, target: string | null): Promise<void>;
-  makeFolder(path: string): Promise<void>;
+  makeFolder(path: string, synced?: Synced): Promise<void>;
   /** Does nothing if the folder is not empty, or missing, or if a link or a file of others is in its place. */
   dropFolder(path: string): Promise<void>;
   /** One rename; the target's folder is synced. */
@@ -226,11 +226,11 @@ export const makeFiles = (root: string): Files => {
     point,
     real,
     ...reads,
-    makeFolder: (path) =>
+    makeFolder: (path, synced) =>
       guard(path, async () => {
         const folder = real(path);
         await makeWay(folder);
-        await syncFolder(dirname(folder));
+        if (synced === undefined) await syncFolder(dirname(folder));
       }),
     dropFolder: (path) =>
       guard(path, async () => {

@@ -125,7 +125,8 @@ export const placeArtifact = async (
     throw new Failure({ code: 'internal', message: 'an artifact without a digest cannot be placed' });
   const folder = `${paths.incoming}/${key.slice(0, 16)}.d`;
   await host.files.removeTree(folder);
-  await host.files.makeFolder(folder);
+  // With the note that it is being unpacked, which is put beside it.
+  await host.files.makeFolder(folder, 'with the next');
   try {
     // In the store nothing is parsed any more, so no attempt must be counted.
     const manifest = await marked(host, sharers, () => unpack(host, settings, handler, fetched, key, folder));
