@@ -28,7 +28,7 @@ import { printMarkdown, printTable } from './table.ts';
 const usage = `npm run bench [-- OPTIONS]
 
 Measures what rcm-node costs a node, on two throwaway Debian 13 nodes (systemd, containerd 1.7), and what it costs a
-cluster, with simulated nodes against a real API server and etcd: nine and five minutes. Rollouts are by the real
+cluster, with simulated nodes against a real API server and etcd: twelve and five minutes. Rollouts are by the real
 controller; they and an hour of nothing take twenty minutes. Its memory with 15,000 Nodes takes twenty or more.
 
   --only PART  node, cluster, rollout or fleet
