@@ -447,6 +447,42 @@ t.test('a shim for a prepared handler needs no approval, unless its scope is all
 });
 
 t.test(
+  'the removal of a shim leaves its prepared handler, without an approval, unless its scope is all',
+  async (t) => {
+    const prepare: Desired['prepare'] = [
+      {
+        name: 'spin',
+        shim: 'spin',
+        runtime: { type: 'shim' },
+        options: {},
+        podAnnotations: [],
+        containerAnnotations: [],
+        where: { file: '/etc/rcm-node/config.toml' },
+      },
+    ];
+    for (const [scope, held] of [
+      ['restarts', false],
+      ['no-restart', false],
+      ['all', true],
+    ] as const) {
+      const there = serving([handler(at('r1'))]);
+      const handlers = { spin: installedOf(handler(at('r1', scope))) };
+      const before = { ...there, ledger: { ...there.ledger, handlers } };
+      const gone = decided(before, { ...desired([], { shims: {} }), prepare });
+      t.strictSame(
+        steps(gone).flatMap((step) => (step.kind === 'link' ? [step.after] : [])),
+        held ? [] : [null],
+        scope,
+      );
+      for (const kind of ['write', 'activate']) t.notOk(kinds(gone).includes(kind), `${scope}: ${kind}`);
+      if (held) t.match(gone.handlers, [{ name: 'spin', problem: { code: 'rollout-pending' } }]);
+      else t.match(gone.handlers, [{ name: 'spin', state: 'prepared' }]);
+      if (!held) t.strictSame(recorded(gone), {});
+    }
+  },
+);
+
+t.test(
   'a Shim that must restart nothing fails where its handler is not prepared, and stays as it was',
   async (t) => {
     const fresh = decided(bare({ store: wholeOf(handler()) }), desired([handler(at('r2', 'no-restart'))]));
