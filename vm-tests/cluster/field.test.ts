@@ -62,7 +62,7 @@ t.test(
     t.match(await controller.metrics(), /^rcm_controller_shims_without_status 1$/m);
     for (const name of ['before', 'meanwhile']) {
       await cluster.kubectl(['delete', 'shim', name, '--wait=false']);
-      t.ok(await cluster.waitFor(`${name} is gone`, () => shimIsGone(cluster, name), { timeoutMs: 30_000 }));
+      t.ok(await cluster.waitFor(`${name} is gone`, () => shimIsGone(cluster, name)));
     }
     await cluster.apply(shim('after'));
     await cluster.kubectl(['apply', '-f', crd]);

@@ -78,7 +78,6 @@ const untilProof = (name: string, is: boolean): Promise<unknown> =>
   cluster.waitFor(
     `${name} is ${is ? '' : 'not '}proven`,
     async () => provenOn(await node(name)).length > 0 === is,
-    { timeoutMs: 60_000 },
   );
 
 t.test('a proof ends with the machine and with the boot', async (t) => {
@@ -159,19 +158,15 @@ type Counts = {
 };
 const daemonSet = '/apis/apps/v1/namespaces/rcm-node/daemonsets/rcm-node-bootstrap';
 const untilAll = (what: string, live: ReadonlySet<string>): Promise<unknown> =>
-  cluster.waitFor(
-    what,
-    async () => {
-      await runPods(live);
-      const { metadata, status } = await cluster.admin.get<{
-        readonly metadata: { readonly generation: number };
-        readonly status: Counts & { readonly observedGeneration?: number };
-      }>(daemonSet);
-      const all = [status.desiredNumberScheduled, status.updatedNumberScheduled, status.numberAvailable];
-      return status.observedGeneration === metadata.generation && all.every((count) => count === live.size);
-    },
-    { timeoutMs: 60_000 },
-  );
+  cluster.waitFor(what, async () => {
+    await runPods(live);
+    const { metadata, status } = await cluster.admin.get<{
+      readonly metadata: { readonly generation: number };
+      readonly status: Counts & { readonly observedGeneration?: number };
+    }>(daemonSet);
+    const all = [status.desiredNumberScheduled, status.updatedNumberScheduled, status.numberAvailable];
+    return status.observedGeneration === metadata.generation && all.every((count) => count === live.size);
+  });
 
 t.test(
   'nodes without Pods of ours do not delay the upgrade of others, nor the end of an uninstall',

@@ -245,7 +245,6 @@ t.test('each state is read correctly', async (t) => {
           return verdictIn(one) === by && one;
         },
         {
-          timeoutMs: 20_000,
           explain: async () => JSON.stringify((await getShim(cluster, name)).status, null, 1),
         },
       )
