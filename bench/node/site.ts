@@ -47,15 +47,17 @@ export const until = async <T>(
 /** What CRI tells of, seen from outside; nothing while it does not answer. */
 export const servedBy = (node: TestNode): Promise<readonly string[]> => handlersOverCri(node).catch(() => []);
 
-const property = async (node: TestNode, name: string): Promise<number> =>
-  Number(await node.run(['systemctl', 'show', '--value', '-p', name, 'rcm-node.service']));
+const service = 'rcm-node.service';
 
-/** Milliseconds of processor time that the service's whole cgroup has used: also what it started and waited for. */
-export const processorMs = async (node: TestNode): Promise<number> =>
-  (await property(node, 'CPUUsageNSec')) / 1e6;
+const property = async (node: TestNode, name: string, unit: string): Promise<number> =>
+  Number(await node.run(['systemctl', 'show', '--value', '-p', name, unit]));
+
+/** Milliseconds of processor time that the unit's whole cgroup has used: also what it started and waited for. */
+export const processorMs = async (node: TestNode, unit = service): Promise<number> =>
+  (await property(node, 'CPUUsageNSec', unit)) / 1e6;
 
 /** Pss_Anon, in MB of 10^6 bytes: memory that is the service's own, unlike pages of its executable. */
 export const memoryMb = async (node: TestNode): Promise<number> => {
-  const rollup = await node.readFile(`/proc/${await property(node, 'MainPID')}/smaps_rollup`);
+  const rollup = await node.readFile(`/proc/${await property(node, 'MainPID', service)}/smaps_rollup`);
   return (Number(/^Pss_Anon:\s+(\d+) kB$/m.exec(rollup)?.[1] ?? Number.NaN) * 1024) / 1e6;
 };
