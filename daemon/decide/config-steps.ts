@@ -41,7 +41,10 @@ export const configSteps = (
       (!restart && !alone.includes(folderOf(path)) && mayBeLoaded(runtime, path, defined)),
     target.needsProgram,
   );
-  const isMissing = target.needsProgram && alone.length > 0 && before.store[standInKey]?.kind !== 'whole';
+  const isUsed = asked.wanted.some(
+    ({ prepared }) => prepared && before.links[prepared.path]?.foreign === undefined,
+  );
+  const isMissing = target.needsProgram && isUsed && before.store[standInKey]?.kind !== 'whole';
   const folders = missingFolders(before, files);
   const former = kept(baseline.former, ledger);
   const staying = foldersOf(

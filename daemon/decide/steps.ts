@@ -26,6 +26,12 @@ export const linkSteps = (
   const kept = new Set<string>();
   const bare = new Set<string>();
   for (const { name, installed, prepared } of wanted) {
+    const path = prepared?.path ?? installed?.path;
+    if (path !== undefined && before.links[path]?.foreign !== undefined) {
+      // Nothing of ours is put in its place: a step that can only fail would take every other change with it.
+      kept.add(path);
+      continue;
+    }
     if (prepared && !standIn) {
       // Where it leads elsewhere, Pods would run with a program of others, and the handler would be called prepared.
       bare.add(prepared.path);

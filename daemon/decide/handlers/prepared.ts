@@ -150,14 +150,13 @@ const rowOf = (baseline: Baseline, entry: Prepared, how: Preparing): PreparedRow
 /** It cannot be prepared any more, and its table stays all the same until the runtime is restarted for another reason. */
 const left = (baseline: Baseline, name: string, row: PreparedRow): PreparedRow => {
   if (isLost(baseline, name)) return { ...row, ...waiting(baseline, name) };
-  const { before, target } = baseline;
+  const { target } = baseline;
   const placed = standing(baseline, name);
   // Others define it instead: ours would take the name from them.
   const isTheirs = row.report?.problem?.code === 'owned-by-another' && !(name in target.present);
   if (placed && !isTheirs) {
     // What others changed in it since is repaired: the runtime has not read that. A link of ours leads to no shim any more.
-    const { prepared, ...wanted } = wantedOf(baseline, placed);
-    return { ...row, wanted: before.links[placed.path]?.foreign ? wanted : { ...wanted, prepared } };
+    return { ...row, wanted: wantedOf(baseline, placed) };
   }
   const table = target.present[name];
   return table ? { ...row, wanted: { name, table } } : row;
@@ -198,10 +197,7 @@ const written = (baseline: Baseline, placed: Placed): PreparedRow => {
   };
 };
 
-const wantedOf = (
-  { target }: Baseline,
-  { handler, path }: Placed,
-): Wanted & { readonly prepared: Placed } => ({
+const wantedOf = ({ target }: Baseline, { handler, path }: Placed): Wanted => ({
   name: handler.name,
   table: target.tableOf(handler, path),
   prepared: { handler, path },
