@@ -36,8 +36,10 @@ export const selectHandlers = (baseline: Baseline, how: Preparing = 'standing'):
     const installed = before.ledger.handlers[name];
     // Its row is prepared below, as one that no shim asks for: what others wrote in its place is loaded by no restart of ours.
     if (isRowAlone(baseline, name) && before.ledger.prepared?.[name]) return;
-    const as = installed ? { installed } : isLost(baseline, name) ? ({ waits: true } as const) : {};
-    if (table) wanted.push({ name, table, ...as });
+    if (!table) return;
+    // What others changed in it since is repaired: it may not be in the runtime, and would be loaded with a restart of ours.
+    if (installed) wanted.push({ name, table: tableInForce(baseline, name) ?? table, installed });
+    else wanted.push({ name, table, ...(isLost(baseline, name) ? { waits: true } : {}) });
   };
   /** Restores it as the ledger has it; returns whether its artifact is there. */
   const hold = (name: string): boolean => {

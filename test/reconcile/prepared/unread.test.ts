@@ -1,6 +1,6 @@
 /** Text of others that was written after the runtime had started, or beside what is ours: nothing is restarted for it under Pods. */
 import t from 'tap';
-import { writeShim } from '../../../testbed/simulated/node.ts';
+import { program, writeShim } from '../../../testbed/simulated/node.ts';
 import { rows } from '../../../testbed/simulated/rows.ts';
 import { busy, crio, nodeOf, prepares, remove, restarts, statesOf } from './setup.ts';
 
@@ -23,6 +23,24 @@ for (const row of rows) {
     node.remove(path);
     t.strictSame(statesOf(await node.once()), { first: 'served', other: 'served' });
     t.equal(restarts(node), 1);
+  });
+
+  t.test(`a shim whose next version cannot be had, and text of others, on ${row.name}`, async (t) => {
+    const node = nodeOf(t, row);
+    writeShim(node, 'first');
+    await node.once();
+    node.fake.containerd.jobs.length = 0;
+    const text = node.read(row.ours);
+    writeShim(node, 'first', 'next');
+    node.remove('/srv/artifacts/next');
+    node.write(row.ours, (text ?? '').replaceAll('/shims/first/', '/shims/slip/'));
+    t.strictSame(statesOf(await node.once()), { first: 'failed' });
+    t.equal(node.read(row.ours), text);
+    t.equal(restarts(node), 0, 'the runtime has not read it');
+    node.write('/srv/artifacts/next', program('next'), 0o755);
+    node.fake.advance(3_700_000);
+    t.strictSame(statesOf(await node.once()), { first: 'served' });
+    t.equal(restarts(node), 0);
   });
 }
 
