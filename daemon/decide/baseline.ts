@@ -1,5 +1,6 @@
 /** The start of a decision: the configuration as the runtime reads it, our part of it, and problems that forbid a change. */
 import type { Desired } from '../model/desired.ts';
+import type { Ledger } from '../model/ledger.ts';
 import type { Observed } from './observed.ts';
 import { detailOf, Failure, type Problem } from '../../protocol/problem/problem.ts';
 import type { FileFact } from '../../host/facts.ts';
@@ -48,7 +49,7 @@ export const baselineOf = (desired: Desired, before: Observed, rules: Rules): Ba
   const target = row.target(runtime, before.files, ledger);
   return {
     desired,
-    before,
+    before: { ...before, ledger: { ...ledger, ...byName(ledger) } },
     runtime,
     target,
     former: relocatedOf(target.paths, before),
@@ -57,6 +58,14 @@ export const baselineOf = (desired: Desired, before: Observed, rules: Rules): Ba
     rules,
   };
 };
+
+/** Asked by names that others wrote into our text: nothing but what is recorded answers to `toString`. */
+const byName = ({ handlers, prepared }: Ledger): Pick<Ledger, 'handlers' | 'prepared'> => ({
+  handlers: bare(handlers),
+  ...(prepared ? { prepared: bare(prepared) } : {}),
+});
+
+const bare = <T extends object>(record: T): T => Object.assign(Object.create(null), record);
 
 export const textIn = (fact: FileFact | undefined): string | null =>
   fact?.kind === 'regular' ? fact.text : null;

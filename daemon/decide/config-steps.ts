@@ -117,9 +117,9 @@ export const configSteps = (
 };
 
 /** A table that was prepared stays one while it is in the configuration, also while a shim has it. */
-const placedIn = ({ prepared = {} }: Ledger, { wanted }: Selection): Pick<Ledger, 'prepared'> => {
+const placedIn = ({ prepared }: Ledger, { wanted }: Selection): Pick<Ledger, 'prepared'> => {
   const rows = wanted.flatMap((one): [string, Placed][] => {
-    const placed = one.prepared ?? prepared[one.name];
+    const placed = one.prepared ?? prepared?.[one.name];
     return placed ? [[one.name, placed]] : [];
   });
   return rows.length === 0 ? {} : { prepared: Object.fromEntries(rows) };

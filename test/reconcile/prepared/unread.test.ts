@@ -2,7 +2,10 @@
 import t from 'tap';
 import { program, writeShim } from '../../../testbed/simulated/node.ts';
 import { rows } from '../../../testbed/simulated/rows.ts';
-import { busy, crio, nodeOf, prepares, remove, restarts, statesOf } from './setup.ts';
+import { busy, crio, newest, nodeOf, prepares, remove, restarts, statesOf } from './setup.ts';
+
+const tableOf = (name: string): RegExp =>
+  new RegExp(`^\\[[^\\]\\n]*runtimes\\.${name}[^\\]\\n]*\\]\\n(?:[\\w"].*\\n)+\\n?`, 'gm');
 
 for (const row of rows) {
   t.test(`a file in the place of the link of a shim, and another change, on ${row.name}`, async (t) => {
@@ -77,4 +80,19 @@ t.test('a file in the place of the link of an entry that was taken out', async (
   t.equal((await node.once()).outcome.kind, 'converged');
   t.strictSame((await node.once()).did, []);
   t.equal(restarts(node), 0);
+});
+
+t.test('a name in our text that every object of JavaScript answers to', async (t) => {
+  for (const row of [newest, crio])
+    for (const name of ['toString', 'constructor', '__proto__']) {
+      const node = await busy(t, row, 'slot-1');
+      const text = node.read(row.ours) ?? '';
+      const [table = ''] = tableOf('slot-1').exec(text) ?? [];
+      node.write(row.ours, `${text}\n${table.replaceAll('.slot-1', `.${name}`)}`);
+      for (const _ of [1, 2])
+        t.match(await node.once(), {
+          outcome: { kind: 'waiting', for: [{ code: 'unreadable-source', handler: name }] },
+        });
+      t.equal(restarts(node), 0);
+    }
 });
