@@ -38,8 +38,12 @@ export type Lost = ReadonlyMap<string, unknown>;
 
 const noneLost: Lost = new Map();
 
-const without = (tables: Tables, names: { has(name: string): boolean }): Tables =>
+export const without = (tables: Tables, names: { has(name: string): boolean }): Tables =>
   new Map([...tables].filter(([name]) => !names.has(name)));
+
+/** Whether others have started it since it was last looked at: what it has read is not known. */
+export const isUnseen = (before: Observed, runtime: RuntimeFacts): boolean =>
+  runtime.unit !== undefined && loadedNow(before, runtime) === null;
 
 const loadedNow = ({ ledger: { loaded } }: Observed, { unit }: RuntimeFacts): Ledger['loaded'] =>
   unit !== undefined && loaded?.invocation === unit.invocation ? loaded : null;

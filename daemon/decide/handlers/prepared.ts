@@ -10,7 +10,7 @@ import type { Problem } from '../../../protocol/problem/problem.ts';
 import { fileOf, paths, stablePath } from '../../../protocol/host-paths.ts';
 import { deepEqual, type Table } from '../../toml/compare.ts';
 import type { Baseline } from '../baseline.ts';
-import { hasRead, knownLost, type Lost, stateOfWritten, vanished } from '../restart.ts';
+import { hasRead, isUnseen, knownLost, type Lost, stateOfWritten, vanished } from '../restart.ts';
 import { ownershipConflict } from './ownership.ts';
 import type { Selection, Wanted } from './selection.ts';
 
@@ -63,8 +63,13 @@ const isLoadedOtherwise = (baseline: Baseline, name: string): boolean => {
   const { before, runtime, target } = baseline;
   const table = target.present[name];
   const prepared = standingTable(baseline, name);
-  if (!table || !prepared || deepEqual(table, prepared)) return false;
-  return hasRead(before, runtime, new Map(Object.entries(target.present)));
+  const present = Object.entries(target.present);
+  // Others removed it, before or after that start.
+  if (prepared && !table) return isUnseen(before, runtime);
+  if (prepared) return !deepEqual(table, prepared) && hasRead(before, runtime, new Map(present));
+  // Others wrote it since: the runtime has read all but what they wrote.
+  const known = present.filter(([one]) => standing(baseline, one) !== undefined);
+  return table !== undefined && !isUnseen(before, runtime) && hasRead(before, runtime, new Map(known));
 };
 
 /** What is in the configuration by the ledger; its table, with the present options, also after others changed our text. */
@@ -92,14 +97,13 @@ export const lostRows = (baseline: Baseline, { wanted }: Selection): Lost => {
   const asked = new Set(wanted.map(({ name }) => name));
   const rows = Object.keys(before.ledger.prepared ?? {}).filter((name) => isRowAlone(baseline, name));
   const isGone = (name: string): boolean => !asked.has(name) && vanished(runtime, [name]);
-  // What others wrote in its place, and the runtime has loaded, stays loaded until it goes from the files, or all of ours does.
+  // What the runtime has loaded, and others took out of the files, stays loaded until the next restart, or until all of ours goes.
   const isLeft = (name: string): boolean =>
     !asked.has(name) && desired.prepare !== undefined && !(name in target.present);
-  const gone = [
-    ...rows.filter(isGone),
-    ...knownLost(before, runtime).filter((name) => isGone(name) || isLeft(name)),
-  ];
-  return new Map([...waits, ...gone].map((name) => [name, standingTable(baseline, name)]));
+  const gone = [...rows, ...knownLost(before, runtime)].filter((name) => isGone(name) || isLeft(name));
+  return new Map(
+    [...waits, ...gone].map((name) => [name, standingTable(baseline, name) ?? target.present[name]]),
+  );
 };
 
 /** Without a report: no setting asks for it any more, and the runtime does not have it. */
