@@ -9,7 +9,7 @@ import type { Change } from './change.ts';
 import { stillFailed } from './handlers/failed-starts.ts';
 import { foldersOf, kept } from './relocated.ts';
 import { mayBeLoaded } from '../runtimes/named.ts';
-import { adopted, configId, owing, servedNow, survivors } from './restart.ts';
+import { adopted, configId, owing, servedNow, survivors, without } from './restart.ts';
 import type { Baseline } from './baseline.ts';
 import { type LinkStep, linkSteps, missingFolders, repairs, retire } from './steps.ts';
 import { isTried } from './handlers/failed-revisions.ts';
@@ -54,6 +54,9 @@ export const configSteps = (
   const leaving = tables.size === 0 ? ledger.folders.filter((one) => !staying.includes(one)).reverse() : [];
   const unit = runtime.unit?.name ?? '';
   const start = startsOf(before, runtime, asked, restart ? undefined : links.now);
+  // CRI-O leaves out a table of others without a program, as it did before.
+  const unproven = asked.wanted.filter(({ waits, prepared, installed }) => waits && !prepared && !installed);
+  const served = [...without(tables, new Set(unproven.map(({ name }) => name))).keys()];
   const steps: Step[] = [
     ...(isMissing ? [{ kind: 'stand-in' } as const] : []),
     ...(restart && limits.quietSeconds > 0 ? [{ kind: 'quiet', seconds: limits.quietSeconds } as const] : []),
@@ -67,7 +70,7 @@ export const configSteps = (
           {
             kind: 'prove',
             unit,
-            serve: [...tables.keys()],
+            serve: served,
             ...survivors(runtime, target.present, trial),
             ...(start ? { start } : {}),
           },

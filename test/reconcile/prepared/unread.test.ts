@@ -128,6 +128,19 @@ t.test('others wrote the table of what is not prepared yet, and sent CRI-O a SIG
   t.equal(restarts(node), 0);
 });
 
+t.test('a table of others without a program, and a shim, on CRI-O', async (t) => {
+  const node = await busy(t, crio, 'slot-1');
+  const text = node.read(crio.ours) ?? '';
+  node.write(crio.ours, `${text}\n${tableOf('slot-1').exec(text)?.[0].replaceAll('slot-1', 'theirs')}`);
+  await node.once();
+  writeShim(node, 'first');
+  t.match(statesOf(await node.once()), { first: 'served', 'slot-1': 'prepared' });
+  t.equal(restarts(node), 1, 'CRI-O leaves it out, as before');
+  await node.once();
+  t.strictSame((await node.once()).did, []);
+  t.equal(restarts(node), 1);
+});
+
 t.test('a name in our text that every object of JavaScript answers to', async (t) => {
   for (const row of [newest, crio])
     for (const name of ['toString', 'constructor', '__proto__']) {
