@@ -1,4 +1,4 @@
-/** Text of others that was written after the runtime had started, or beside what is ours: nothing is restarted for it under Pods. */
+/** Text that others wrote after the runtime had started, or beside our tables: nothing is restarted for it under Pods. */
 import t from 'tap';
 import { program, writeShim } from '../../../testbed/simulated/node.ts';
 import { rows } from '../../../testbed/simulated/rows.ts';
